@@ -1,4 +1,4 @@
-import { ErrorReason } from '#proto/zmesh/v1/errors.js';
+import type { ErrorReason } from '#proto/zmesh/v1/errors.js';
 
 /** gRPC status codes by name, with their wire numbers. */
 export const CODES = {

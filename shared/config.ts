@@ -1,0 +1,138 @@
+/** One setting of a service: where it comes from, what it may be, what it is for. */
+export type Setting =
+  | {
+      readonly env: string;
+      readonly type: 'integer' | 'number';
+      readonly default: number;
+      readonly min: number;
+      readonly max: number;
+      readonly help: string;
+    }
+  | {
+      readonly env: string;
+      readonly type: 'string';
+      readonly default: string;
+      readonly help: string;
+      readonly secret?: boolean;
+    }
+  | { readonly env: string; readonly type: 'boolean'; readonly default: boolean; readonly help: string }
+  | {
+      readonly env: string;
+      readonly type: 'choice';
+      readonly default: string;
+      readonly choices: readonly string[];
+      readonly help: string;
+    }
+  | {
+      readonly env: string;
+      readonly type: 'list';
+      readonly default: readonly string[];
+      readonly help: string;
+    };
+
+/** A service's settings, by name. Write it `as const satisfies SettingsTable`. */
+export type SettingsTable = Readonly<Record<string, Setting>>;
+
+type Value<S extends Setting> = S['type'] extends 'integer' | 'number'
+  ? number
+  : S['type'] extends 'boolean'
+    ? boolean
+    : S['type'] extends 'list'
+      ? readonly string[]
+      : S extends { readonly type: 'choice'; readonly choices: readonly (infer C)[] }
+        ? C
+        : string;
+
+/** The values of a settings table. */
+export type Settings<T extends SettingsTable> = { readonly [K in keyof T]: Value<T[K]> };
+
+/** All faults of a service's settings, one line each. */
+export class SettingsError extends Error {
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(`bad settings:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
+    this.name = 'SettingsError';
+    this.faults = faults;
+  }
+}
+
+/**
+ * Reads a table's settings from the environment. An unset or empty variable gives the default.
+ * Throws SettingsError with every fault at once. The result is frozen.
+ */
+export function loadSettings<T extends SettingsTable>(
+  table: T,
+  env: NodeJS.ProcessEnv = process.env,
+): Settings<T> {
+  const faults: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [name, setting] of Object.entries(table)) {
+    const text = env[setting.env];
+    if (text === undefined || text === '') {
+      values[name] = setting.default;
+      continue;
+    }
+    const parsed = parse(setting, text);
+    if (parsed.fault === undefined) values[name] = parsed.value;
+    else
+      faults.push(
+        `${setting.env}=${'secret' in setting && setting.secret ? '(hidden)' : JSON.stringify(text)}: ${parsed.fault}`,
+      );
+  }
+  if (faults.length > 0) throw new SettingsError(faults);
+  return Object.freeze(values) as Settings<T>;
+}
+
+/** A settings table as lines for people: variable, default, range, help. */
+export function describeSettings(
+  table: SettingsTable,
+): readonly { env: string; default: string; range: string; help: string }[] {
+  return Object.values(table).map((setting) => ({
+    env: setting.env,
+    default: Array.isArray(setting.default) ? setting.default.join(',') : String(setting.default),
+    range: range(setting),
+    help: setting.help,
+  }));
+}
+
+function range(setting: Setting): string {
+  if (setting.type === 'integer' || setting.type === 'number')
+    return `${setting.type}, ${setting.min} to ${setting.max}`;
+  if (setting.type === 'choice') return setting.choices.join(' | ');
+  if (setting.type === 'boolean') return 'true | false';
+  return setting.type === 'list' ? 'comma separated' : 'text';
+}
+
+function parse(setting: Setting, text: string): { value?: unknown; fault?: string } {
+  switch (setting.type) {
+    case 'integer':
+    case 'number': {
+      const value = text.trim() === '' ? Number.NaN : Number(text);
+      if (!Number.isFinite(value)) return { fault: 'not a number' };
+      if (setting.type === 'integer' && !Number.isInteger(value)) return { fault: 'not a whole number' };
+      if (value < setting.min || value > setting.max)
+        return { fault: `outside ${setting.min} to ${setting.max}` };
+      return { value };
+    }
+    case 'boolean':
+      if (text === 'true' || text === '1') return { value: true };
+      if (text === 'false' || text === '0') return { value: false };
+      return { fault: 'neither true nor false' };
+    case 'choice':
+      return setting.choices.includes(text)
+        ? { value: text }
+        : { fault: `not one of ${setting.choices.join(', ')}` };
+    case 'list':
+      return {
+        value: Object.freeze(
+          text
+            .split(',')
+            .map((item) => item.trim())
+            .filter((item) => item !== ''),
+        ),
+      };
+    case 'string':
+      return { value: text };
+  }
+}

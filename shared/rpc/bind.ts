@@ -1,0 +1,117 @@
+import type * as grpc from '@grpc/grpc-js';
+import { ZmeshError } from '../errors.js';
+import type { Logger } from '../log.js';
+import { type AnyServerCall, type CallContext, type ServedCall, serveCall } from './call.js';
+import type { KindOf, RequestOf, ResponseOf } from './definition.js';
+import { statusOf } from './status.js';
+
+/** The handler of one method: a promise for one answer, an async iterable for a stream of them. */
+export type Handler<M> =
+  KindOf<M> extends 'unary'
+    ? (request: RequestOf<M>, call: CallContext) => Promise<ResponseOf<M>>
+    : KindOf<M> extends 'serverStream'
+      ? (request: RequestOf<M>, call: CallContext) => AsyncIterable<ResponseOf<M>>
+      : KindOf<M> extends 'clientStream'
+        ? (requests: AsyncIterable<RequestOf<M>>, call: CallContext) => Promise<ResponseOf<M>>
+        : never;
+
+/** Handlers of all methods of a service. */
+export type Handlers<D> = { readonly [K in keyof D]: Handler<D[K]> };
+
+/** A service and its handlers, ready to be served. */
+export interface Binding {
+  /** Fully qualified name, `zmesh.v1.DispatcherService`. */
+  readonly name: string;
+  readonly definition: grpc.ServiceDefinition;
+  implementation(log: Logger): grpc.UntypedServiceImplementation;
+}
+
+type AnyHandler = (request: never, call: CallContext) => Promise<unknown> | AsyncIterable<unknown>;
+
+/** Binds handlers to a generated service definition. Whatever a handler throws becomes a status with details. */
+export function bind<D extends object>(definition: D, handlers: Handlers<D>): Binding {
+  const methods = definition as unknown as grpc.ServiceDefinition;
+  const path = Object.values(methods)[0]?.path ?? '';
+  return {
+    name: path.split('/')[1] ?? '',
+    definition: methods,
+    implementation: (log) =>
+      Object.fromEntries(
+        Object.entries(methods).map(([name, method]) => [
+          name,
+          adapt(method, handlers[name as keyof D] as unknown as AnyHandler, log),
+        ]),
+      ),
+  };
+}
+
+function adapt(
+  method: grpc.MethodDefinition<unknown, unknown>,
+  handler: AnyHandler,
+  log: Logger,
+): grpc.UntypedHandleCall {
+  if (method.responseStream) {
+    return (async (call: grpc.ServerWritableStream<never, never>) => {
+      const served = serveCall(call as unknown as AnyServerCall);
+      try {
+        for await (const message of handler(call.request, served.context) as AsyncIterable<never>) {
+          served.context.signal.throwIfAborted();
+          if (!call.write(message)) await drained(call, served.context.signal);
+        }
+        call.end(served.trailers);
+      } catch (thrown) {
+        call.emit('error', failure(method.path, thrown, served, log));
+      } finally {
+        served.close();
+      }
+    }) as unknown as grpc.UntypedHandleCall;
+  }
+  return (async (
+    call: grpc.ServerUnaryCall<never, never> & grpc.ServerReadableStream<never, never>,
+    callback: grpc.sendUnaryData<never>,
+  ) => {
+    const served = serveCall(call as unknown as AnyServerCall);
+    try {
+      const input = (method.requestStream ? call : call.request) as never;
+      const response = (await handler(input, served.context)) as never;
+      callback(null, response, served.trailers);
+    } catch (thrown) {
+      callback(failure(method.path, thrown, served, log), null);
+    } finally {
+      served.close();
+    }
+  }) as unknown as grpc.UntypedHandleCall;
+}
+
+/** The one place where an error becomes a status; faults of ours are logged with their cause. */
+function failure(
+  path: string,
+  thrown: unknown,
+  served: ServedCall,
+  log: Logger,
+): Partial<grpc.StatusObject> & Error {
+  const error = ZmeshError.from(thrown);
+  if (error.reason === 'INTERNAL' || error.reason === 'CORRUPT')
+    log.error({ err: error, cause: error.details.cause, path }, error.message);
+  else log.debug({ reason: error.reason, path }, error.message);
+  const status = statusOf(error);
+  status.metadata?.merge(served.trailers);
+  return Object.assign(new Error(error.message), status);
+}
+
+function drained(call: grpc.ServerWritableStream<never, never>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done = (): void => {
+      call.off('drain', done);
+      signal.removeEventListener('abort', done);
+      if (signal.aborted) reject(signal.reason);
+      else resolve();
+    };
+    if (signal.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    call.on('drain', done);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}

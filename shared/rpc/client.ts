@@ -1,0 +1,170 @@
+import * as grpc from '@grpc/grpc-js';
+import { type Reason, ZmeshError } from '../errors.js';
+import type { KindOf, RequestOf, ResponseOf } from './definition.js';
+import { MESSAGE_BYTES_MAX } from './server.js';
+import { errorOf } from './status.js';
+import { clientTracing } from './tracing.js';
+
+/** How one call is made. */
+export interface CallOptions {
+  /** Cancels the call. */
+  readonly signal?: AbortSignal;
+  /** Absolute deadline, passed on to the peer. */
+  readonly deadline?: Date | undefined;
+  /** Deadline from now, milliseconds; the earlier of both counts. */
+  readonly timeoutMs?: number;
+  /** Called once with a reader of the trailing metadata. */
+  readonly onTrailers?: (get: (key: string) => string | undefined) => void;
+}
+
+/** One method as a client sees it. */
+export type Method<M> =
+  KindOf<M> extends 'unary'
+    ? (request: RequestOf<M>, options?: CallOptions) => Promise<ResponseOf<M>>
+    : KindOf<M> extends 'serverStream'
+      ? (request: RequestOf<M>, options?: CallOptions) => AsyncIterable<ResponseOf<M>>
+      : KindOf<M> extends 'clientStream'
+        ? (
+            requests: AsyncIterable<RequestOf<M>> | Iterable<RequestOf<M>>,
+            options?: CallOptions,
+          ) => Promise<ResponseOf<M>>
+        : never;
+
+/** A typed client of a service. */
+export type RpcClient<D> = { readonly [K in keyof D]: Method<D[K]> } & {
+  /** Closes the channel; calls in flight finish. */
+  close(): void;
+};
+
+/** Whom to call. */
+export interface ConnectOptions {
+  /** `host:port`, or several separated by commas: calls go round robin over those that are up. */
+  readonly address: string;
+  /** Reason of the error when nobody can be reached. */
+  readonly unavailable: Reason;
+}
+
+type StubMethod = (
+  ...args: unknown[]
+) => grpc.ClientReadableStream<unknown> & grpc.ClientWritableStream<unknown>;
+
+/**
+ * A client of a generated service definition. Errors are ZmeshErrors, the peer's own where it sent details.
+ * Leaving a stream early cancels it.
+ */
+export function connect<D extends object>(definition: D, options: ConnectOptions): RpcClient<D> {
+  const methods = definition as unknown as grpc.ServiceDefinition;
+  const Stub = grpc.makeGenericClientConstructor(
+    methods,
+    Object.values(methods)[0]?.path.split('/')[1] ?? '',
+  );
+  const stub = new Stub(targetOf(options.address), grpc.credentials.createInsecure(), {
+    interceptors: [clientTracing],
+    'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
+    'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
+    'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
+    'grpc.keepalive_time_ms': 60_000,
+    'grpc.keepalive_timeout_ms': 20_000,
+    'grpc.initial_reconnect_backoff_ms': 100,
+    'grpc.max_reconnect_backoff_ms': 2000,
+    // Big answers over a network with latency: the default window of 64 KiB makes them crawl.
+    'grpc-node.flow_control_window': 4 * 1024 * 1024,
+  });
+  const client: Record<string, unknown> = { close: () => stub.close() };
+  for (const [name, method] of Object.entries(methods)) {
+    const start = (stub[name] as StubMethod).bind(stub);
+    client[name] = method.responseStream
+      ? streamCall(start, options.unavailable)
+      : singleCall(start, method.requestStream, options.unavailable);
+  }
+  return client as RpcClient<D>;
+}
+
+function targetOf(address: string): string {
+  if (!address.includes(',')) return address;
+  return `ipv4:${address}`;
+}
+
+function grpcOptions(options: CallOptions): grpc.CallOptions {
+  const due = [
+    options.deadline?.getTime(),
+    options.timeoutMs === undefined ? undefined : Date.now() + options.timeoutMs,
+  ].filter((time) => time !== undefined);
+  return due.length === 0 ? {} : { deadline: Math.min(...due) };
+}
+
+function singleCall(start: StubMethod, requestStream: boolean, unavailable: Reason) {
+  return (request: unknown, options: CallOptions = {}): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      if (options.signal?.aborted) {
+        reject(ZmeshError.from(options.signal.reason));
+        return;
+      }
+      const callback = (error: grpc.ServiceError | null, response: unknown): void => {
+        release();
+        if (!error) resolve(response);
+        else
+          reject(
+            options.signal?.aborted ? ZmeshError.from(options.signal.reason) : errorOf(error, unavailable),
+          );
+      };
+      const metadata = new grpc.Metadata();
+      const call = requestStream
+        ? start(metadata, grpcOptions(options), callback)
+        : start(request, metadata, grpcOptions(options), callback);
+      const release = watch(call, options);
+      if (requestStream) void sendAll(call, request as AsyncIterable<unknown>).catch(() => call.cancel());
+    });
+}
+
+async function sendAll(
+  call: grpc.ClientWritableStream<unknown>,
+  requests: AsyncIterable<unknown> | Iterable<unknown>,
+): Promise<void> {
+  for await (const request of requests) {
+    if (!call.write(request))
+      await new Promise<void>((resolve) =>
+        call
+          .once('drain', resolve)
+          .once('error', () => resolve())
+          .once('close', () => resolve()),
+      );
+  }
+  call.end();
+}
+
+function streamCall(start: StubMethod, unavailable: Reason) {
+  return async function* (request: unknown, options: CallOptions = {}): AsyncGenerator<unknown> {
+    options.signal?.throwIfAborted();
+    const call = start(request, new grpc.Metadata(), grpcOptions(options));
+    const release = watch(call, options);
+    const ended = new Promise<void>((resolve) => call.once('status', () => resolve()));
+    try {
+      for await (const message of call) yield message;
+      await ended;
+    } catch (error) {
+      if (options.signal?.aborted) throw ZmeshError.from(options.signal.reason);
+      throw errorOf(error as grpc.ServiceError, unavailable);
+    } finally {
+      release();
+      call.on('error', () => {});
+      call.cancel();
+    }
+  };
+}
+
+/** Ties a call to its signal and trailers; returns what unties it. */
+function watch(
+  call: grpc.ClientReadableStream<unknown> | grpc.ClientWritableStream<unknown>,
+  options: CallOptions,
+): () => void {
+  const cancel = (): void => call.cancel();
+  options.signal?.addEventListener('abort', cancel, { once: true });
+  if (options.onTrailers) {
+    const { onTrailers } = options;
+    call.on('status', (status: grpc.StatusObject) =>
+      onTrailers((key) => status.metadata.get(key)[0]?.toString()),
+    );
+  }
+  return () => options.signal?.removeEventListener('abort', cancel);
+}

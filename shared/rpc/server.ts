@@ -1,0 +1,96 @@
+import * as grpc from '@grpc/grpc-js';
+import { HealthImplementation } from 'grpc-health-check';
+import { ZmeshError } from '../errors.js';
+import type { Logger } from '../log.js';
+import type { Binding } from './bind.js';
+import { addReflection } from './reflection.js';
+import { serverTracing } from './tracing.js';
+
+/** Largest message that is received or sent, bytes: a batch of expert vectors of an 8B model fits. */
+export const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
+
+/** What to serve and where. */
+export interface ServeOptions {
+  /** Address to listen on, e.g. `127.0.0.1` or `0.0.0.0`. */
+  readonly host: string;
+  /** Port; 0 = a free one. */
+  readonly port: number;
+  readonly services: readonly Binding[];
+  readonly log: Logger;
+  /** Default MESSAGE_BYTES_MAX. */
+  readonly maxReceiveBytes?: number;
+}
+
+/** A listening server with health and reflection. */
+export interface RpcServer {
+  readonly host: string;
+  readonly port: number;
+  /** `host:port`. */
+  readonly address: string;
+  /** What health answers for the server and each of its services. Starts as SERVING. */
+  setServing(serving: boolean): void;
+  /** Says NOT_SERVING, takes no new calls, lets running ones finish for `timeoutMs`, then cuts them off. */
+  drain(timeoutMs: number): Promise<void>;
+}
+
+/** Starts a server. Throws INVALID_FIELD with the address if the port is taken. */
+export async function serve(options: ServeOptions): Promise<RpcServer> {
+  const limit = options.maxReceiveBytes ?? MESSAGE_BYTES_MAX;
+  const server = new grpc.Server({
+    interceptors: [serverTracing],
+    'grpc.max_receive_message_length': limit,
+    'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
+    'grpc.keepalive_time_ms': 60_000,
+    'grpc.keepalive_timeout_ms': 20_000,
+  });
+  const names = options.services.map((service) => service.name);
+  const health = new HealthImplementation(
+    Object.fromEntries(['', ...names].map((name) => [name, 'SERVING'])),
+  );
+  health.addToServer(server);
+  for (const service of options.services)
+    server.addService(service.definition, service.implementation(options.log));
+  addReflection(server, [...names, 'grpc.health.v1.Health', 'grpc.reflection.v1.ServerReflection']);
+  const port = await listen(server, options.host, options.port);
+  const setServing = (serving: boolean): void => {
+    for (const name of ['', ...names]) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
+  };
+  return {
+    host: options.host,
+    port,
+    address: `${options.host}:${port}`,
+    setServing,
+    drain: (timeoutMs) => {
+      setServing(false);
+      return shutDown(server, timeoutMs);
+    },
+  };
+}
+
+async function listen(server: grpc.Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`${host}:${port}`, grpc.ServerCredentials.createInsecure(), (error, bound) => {
+      if (!error) resolve(bound);
+      else {
+        reject(
+          new ZmeshError(
+            'INVALID_FIELD',
+            `cannot listen on ${host}:${port}: ${/EADDRINUSE/.test(error.message) ? 'the port is taken' : error.message}`,
+            { cause: error, value: port },
+          ),
+        );
+      }
+    });
+  });
+}
+
+/** tryShutdown waits for ever while a health watch is open, hence the timer. */
+function shutDown(server: grpc.Server, timeoutMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.forceShutdown(), timeoutMs);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
