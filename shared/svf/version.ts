@@ -1,0 +1,50 @@
+import { ExpertSpec } from '#proto/zmesh/v1/expert_registry.js';
+import { sha256Hex } from '../ids.js';
+import type { Expert } from './model.js';
+
+/**
+ * An expert's version: SHA-256 of a canonical encoding of what it is and what it holds, so that equal content has one
+ * version whatever the order of tensors or metadata in the file. Encoding, one field after another, each as its byte
+ * length (u32 little-endian) and its bytes: `zmesh-expert-1`, the spec's text fields in the order of their numbers (model,
+ * name, basis_id, normalisation, kind, label, description; enums by their proto names), the number of metadata entries
+ * and each key and value by rising key, the number of matrices and each name and its f32 little-endian multipliers by rising name.
+ */
+export function expertVersion(spec: ExpertSpec, multipliers: Expert['multipliers']): string {
+  const json = ExpertSpec.toJSON(spec) as { normalisation?: string; kind?: string };
+  const parts: Uint8Array[] = [];
+  const put = (field: string | Uint8Array): void => {
+    const bytes = typeof field === 'string' ? Buffer.from(field, 'utf8') : field;
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(bytes.byteLength);
+    parts.push(length, bytes);
+  };
+  put('zmesh-expert-1');
+  for (const text of [
+    spec.model,
+    spec.name,
+    spec.basisId,
+    json.normalisation ?? '',
+    json.kind ?? '',
+    spec.label,
+    spec.description,
+  ])
+    put(text);
+  const metadata = byKey(Object.entries(spec.metadata));
+  put(String(metadata.length));
+  for (const [key, value] of metadata) {
+    put(key);
+    put(value);
+  }
+  const vectors = byKey([...multipliers]);
+  put(String(vectors.length));
+  for (const [name, vector] of vectors) {
+    put(name);
+    put(new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength));
+  }
+  return sha256Hex(...parts);
+}
+
+/** Order of code units, the same on every machine. */
+function byKey<V>(entries: [string, V][]): [string, V][] {
+  return entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+}
