@@ -1,0 +1,164 @@
+import { access, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ZmeshError } from '#shared/errors.js';
+import type { Dtype } from '#shared/safetensors/dtype.js';
+import type { TensorEntry } from '#shared/safetensors/header.js';
+import { openSafetensors, type SafetensorsFile } from '#shared/safetensors/read-file.js';
+import { canonicalWeights, type WeightShape } from './canonical.js';
+import { type JsonFields, nested, parseJsonFields } from './json-fields.js';
+import type { ModelConfig } from './prepared.js';
+
+/** Element types that a checkpoint's weights may have. */
+const WEIGHT_DTYPES: readonly Dtype[] = ['F32', 'F16', 'BF16'];
+
+/** Names listed in full in an error; the rest is counted. */
+const NAMES_SHOWN = 5;
+
+/** Where one weight lies. */
+export interface CheckpointWeight extends WeightShape {
+  readonly entry: TensorEntry;
+  readonly file: SafetensorsFile;
+}
+
+/** The weights of a Hugging Face folder, checked against its config; nothing is read into memory yet. */
+export interface Checkpoint {
+  /** In canonical order. */
+  readonly weights: readonly CheckpointWeight[];
+  /** The file names that hold them. */
+  readonly files: readonly string[];
+  close(): Promise<void>;
+}
+
+/**
+ * Reads a JSON file of a checkpoint's folder; null if it is not there and not required.
+ * @throws ZmeshError INVALID_FIELD.
+ */
+export async function readFolderJson(
+  folder: string,
+  name: string,
+  required: boolean,
+): Promise<JsonFields | null> {
+  try {
+    return parseJsonFields(join(folder, name), await readFile(join(folder, name), 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if (!required) return null;
+    throw await notACheckpoint(folder, name);
+  }
+}
+
+/**
+ * Opens the weights of a folder: `model.safetensors`, or the shards that `model.safetensors.index.json` names.
+ * @throws ZmeshError INVALID_FIELD for missing, unexpected or misshapen weights, all named in one message; BAD_SAFETENSORS.
+ */
+export async function openCheckpoint(folder: string, config: ModelConfig): Promise<Checkpoint> {
+  const names = await weightFiles(folder);
+  const files: SafetensorsFile[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all(files.map((file) => file.close()));
+  };
+  try {
+    for (const name of names) files.push(await openShard(folder, name));
+    return { weights: match(folder, files, config), files: names, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function weightFiles(folder: string): Promise<string[]> {
+  if (await exists(join(folder, 'model.safetensors'))) return ['model.safetensors'];
+  const index = await readFolderJson(folder, 'model.safetensors.index.json', false);
+  if (index === null)
+    throw await notACheckpoint(folder, 'model.safetensors (nor model.safetensors.index.json)');
+  const map = nested(index, 'weight_map', index.fields.weight_map);
+  const shards = new Set<string>();
+  for (const [weight, shard] of Object.entries(map.fields)) {
+    if (typeof shard === 'string' && /^[\w.-]+\.safetensors$/.test(shard) && !shard.startsWith('.'))
+      shards.add(shard);
+    else {
+      const message = `${map.file}: \`${weight}\` must name a plain file *.safetensors, it is ${JSON.stringify(shard)}`;
+      throw new ZmeshError('INVALID_FIELD', message, { field: 'weight_map', value: String(shard) });
+    }
+  }
+  return [...shards].sort();
+}
+
+async function openShard(folder: string, name: string): Promise<SafetensorsFile> {
+  try {
+    return await openSafetensors(join(folder, name));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw await notACheckpoint(folder, name);
+    throw error;
+  }
+}
+
+function match(folder: string, files: readonly SafetensorsFile[], config: ModelConfig): CheckpointWeight[] {
+  const found = collect(folder, files);
+  const weights: CheckpointWeight[] = [];
+  const faults: string[] = [];
+  const missing: string[] = [];
+  for (const { name, shape } of canonicalWeights(config)) {
+    const place = found.get(name);
+    found.delete(name);
+    if (place === undefined) missing.push(name);
+    else if (!WEIGHT_DTYPES.includes(place.entry.dtype)) {
+      faults.push(`${name} is ${place.entry.dtype}, supported are ${WEIGHT_DTYPES.join(', ')}`);
+    } else if (place.entry.shape.join() !== shape.join()) {
+      faults.push(`${name} has shape [${place.entry.shape}], the config asks for [${shape}]`);
+    } else weights.push({ name, shape, ...place });
+  }
+  const extra = [...found.keys()].filter((name) => !isHarmless(name, config));
+  if (missing.length > 0) faults.unshift(`missing: ${shorten(missing)}`);
+  if (extra.length > 0) faults.push(`not part of ${config.architecture}: ${shorten(extra)}`);
+  if (faults.length === 0) return weights;
+  throw new ZmeshError(
+    'INVALID_FIELD',
+    `${folder}: the weights do not fit config.json: ${shorten(faults, '; ')}`,
+  );
+}
+
+function collect(
+  folder: string,
+  files: readonly SafetensorsFile[],
+): Map<string, { entry: TensorEntry; file: SafetensorsFile }> {
+  const found = new Map<string, { entry: TensorEntry; file: SafetensorsFile }>();
+  for (const file of files) {
+    for (const entry of file.tensors.values()) {
+      if (found.has(entry.name)) {
+        throw new ZmeshError('INVALID_FIELD', `${folder}: weight ${entry.name} is in more than one shard`);
+      }
+      found.set(entry.name, { entry, file });
+    }
+  }
+  return found;
+}
+
+/** Old checkpoints store the rotary frequencies; some store a tied head a second time. transformers ignores both. */
+function isHarmless(name: string, config: ModelConfig): boolean {
+  return name.endsWith('.rotary_emb.inv_freq') || (config.tiedEmbeddings && name === 'lm_head.weight');
+}
+
+function shorten(names: readonly string[], separator = ', '): string {
+  const more = names.length - NAMES_SHOWN;
+  return names.slice(0, NAMES_SHOWN).join(separator) + (more > 0 ? `${separator}and ${more} more` : '');
+}
+
+async function notACheckpoint(folder: string, name: string): Promise<ZmeshError> {
+  const kind = await stat(folder).catch(() => null);
+  const there =
+    kind === null
+      ? 'there is no such folder'
+      : kind.isDirectory()
+        ? `it has no ${name}`
+        : 'it is not a folder';
+  const message = `${folder} is not a Hugging Face checkpoint: ${there}`;
+  return new ZmeshError('INVALID_FIELD', message, { field: 'folder', value: folder });
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
