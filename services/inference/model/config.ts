@@ -21,16 +21,15 @@ export function readModelConfig(json: JsonFields): ModelConfig {
   const rules = ARCHITECTURES[architecture];
   refuseUnsupported(json);
   const rope = readRope(json);
-  const contextLength = positiveInteger(json, 'max_position_embeddings');
   return {
     architecture,
     vocabularySize: positiveInteger(json, 'vocab_size'),
     ...readSizes(json, rules),
-    contextLength,
+    contextLength: positiveInteger(json, 'max_position_embeddings'),
     normEpsilon: positive(json, 'rms_norm_eps', 1e-6),
     ropeTheta: rope.theta,
     ropeScaling: rope.scaling,
-    slidingWindow: readSlidingWindow(json, rules, contextLength),
+    slidingWindow: readSlidingWindow(json, rules),
     tiedEmbeddings: flag(json, 'tie_word_embeddings', false),
     attentionBias: readBias(json, rules.attentionBias),
     outputBias: readBias(json, rules.outputBias),
@@ -113,13 +112,11 @@ function readBias(json: JsonFields, rule: boolean | 'attention_bias' | 'mlp_bias
   return typeof rule === 'boolean' ? rule : flag(json, rule, false);
 }
 
-/** A window that is not shorter than the context hides nothing, and so is none. */
-function readSlidingWindow(json: JsonFields, rules: Architecture, contextLength: number): number | null {
+function readSlidingWindow(json: JsonFields, rules: Architecture): number | null {
   if (rules.slidingWindow === 'none') return null;
   if (rules.slidingWindow === 'switched' && !flag(json, 'use_sliding_window', false)) return null;
   if (json.fields.sliding_window === null) return null;
   const window = positiveInteger(json, 'sliding_window', 4096);
-  if (window >= contextLength) return null;
   return rules.slidingWindow === 'switched' && !allLayersSlide(json) ? null : window;
 }
 

@@ -10,9 +10,10 @@ const ENCODING = 'zmesh-model-1';
 /**
  * A model's identity: SHA-256, hex, over
  *
- *     "zmesh-model-1\n" · config as JSON with sorted keys · "\n" · for each weight in canonical order: name · " " · shape joined by "x" · "\n" · values, f32 little-endian, row-major
+ *     "zmesh-model-1\n" · config as JSON with sorted keys, without contextLength · "\n" ·
+ *     for each weight in canonical order: name · " " · shape joined by "x" · "\n" · values, f32 little-endian, row-major
  *
- * Values are hashed as f32, so the same model stored as f32 or (where that loses nothing) as bf16 has one fingerprint.
+ * The context length limits requests and changes no logit. Values are hashed as f32, so the same model stored as f32 or (where that loses nothing) as bf16 has one fingerprint.
  * @param onBytes called with the bytes hashed since the last call, for progress.
  * @throws ZmeshError INVALID_FIELD if a weight holds NaN or an infinity.
  */
@@ -23,7 +24,8 @@ export async function modelFingerprint(
 ): Promise<string> {
   if (endianness() !== 'LE') throw new Error('zmesh runs on little-endian machines only');
   const hash = createHash('sha256');
-  hash.update(`${ENCODING}\n${canonicalJson(config)}\n`);
+  const { contextLength: _, ...computation } = config;
+  hash.update(`${ENCODING}\n${canonicalJson(computation)}\n`);
   for (const { name, shape, entry, file } of weights) {
     hash.update(`${name} ${shape.join('x')}\n`);
     let first = 0;
