@@ -1,6 +1,7 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { compareVersions, MINIMUM_VERSION, versionOf } from './version.js';
+import { compareVersions, MINIMUM_SERVER_VERSION } from '#shared/events/server-version.js';
+import { versionOf } from './version.js';
 
 /** A usable nats-server. */
 export interface FoundNatsServer {
@@ -57,8 +58,8 @@ export async function findNatsServer(options: {
 /** The binary at `path` with its version. Rejects with one sentence if it does not run or is older than 2.11.0. */
 export async function check(path: string, source: FoundNatsServer['source']): Promise<FoundNatsServer> {
   const version = await versionOf(path);
-  if (compareVersions(version, MINIMUM_VERSION) < 0)
-    throw new Error(`${path} is ${version}, zmesh needs ${MINIMUM_VERSION} or newer`);
+  if (compareVersions(version, MINIMUM_SERVER_VERSION) < 0)
+    throw new Error(`${path} is ${version}, zmesh needs ${MINIMUM_SERVER_VERSION} or newer`);
   return { path, version, source };
 }
 

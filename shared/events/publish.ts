@@ -1,0 +1,52 @@
+import { type Context, context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import type { EventConnection } from './connection.js';
+import { traceHeaders } from './trace-headers.js';
+
+const tracer = trace.getTracer('zmesh-events');
+
+/** One message for a stream. */
+export interface Publication {
+  readonly subject: string;
+  /** An encoded protobuf message. */
+  readonly data: Uint8Array;
+  /** Within two minutes a stream takes a message with the same id once. */
+  readonly messageId: string;
+  /** The stream takes the message only if this is its last sequence. Default: whatever it is. */
+  readonly expectedLastSequence?: number;
+  /** Context that the message continues. Default: the active one. */
+  readonly parent?: Context;
+}
+
+/**
+ * Publishes a message and waits until the stream has it on disk; a PRODUCER span around it travels in the W3C headers.
+ * @returns the message's sequence in the stream.
+ * Rejects with what the NATS client throws.
+ */
+export async function publish(connection: EventConnection, publication: Publication): Promise<number> {
+  const { subject, data, messageId, expectedLastSequence, parent = context.active() } = publication;
+  const attributes = {
+    'messaging.system.name': 'nats',
+    'messaging.operation.type': 'send',
+    'messaging.operation.name': 'publish',
+    'messaging.destination.name': subject,
+    'messaging.message.id': messageId,
+    'messaging.message.body.size': data.length,
+  };
+  const span = tracer.startSpan(`send ${subject}`, { kind: SpanKind.PRODUCER, attributes }, parent);
+  try {
+    const ack = await connection.js.publish(subject, data, {
+      msgID: messageId,
+      headers: traceHeaders(trace.setSpan(parent, span)),
+      ...(expectedLastSequence === undefined ? {} : { expect: { lastSequence: expectedLastSequence } }),
+    });
+    return ack.seq;
+  } catch (error) {
+    span.setStatus({
+      code: SpanStatusCode.ERROR,
+      message: error instanceof Error ? error.message : String(error),
+    });
+    throw error;
+  } finally {
+    span.end();
+  }
+}
