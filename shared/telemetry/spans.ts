@@ -10,6 +10,9 @@ import {
 import { ZmeshError } from '#shared/errors.js';
 import { ERROR_TYPE } from './semconv.js';
 
+/** What `withSpan` hands to its function: attributes and events go there. */
+export type { Span } from '@opentelemetry/api';
+
 const tracer = trace.getTracer('zmesh');
 
 /** How a span begins. */
