@@ -1,0 +1,132 @@
+import { loadSettings, type Settings, SettingsError, type SettingsTable } from '#shared/config.js';
+import { ROUTED_ALIAS } from '#shared/svf/names.js';
+
+/** Every setting of the dispatcher. */
+export const SETTINGS = {
+  host: { env: 'ZMESH_DISPATCHER_HOST', type: 'string', default: '127.0.0.1', help: 'address to listen on' },
+  port: {
+    env: 'ZMESH_DISPATCHER_PORT',
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 65_535,
+    help: 'port to listen on; 0 = a free one',
+  },
+  inferenceAddresses: {
+    env: 'ZMESH_INFERENCE_ADDRESS',
+    type: 'list',
+    default: ['127.0.0.1:7070'],
+    help: 'host:port of the inference services; several are used round robin',
+  },
+  registryAddresses: {
+    env: 'ZMESH_REGISTRY_ADDRESS',
+    type: 'list',
+    default: ['127.0.0.1:7071'],
+    help: 'host:port of the expert registries; several are used round robin',
+  },
+  defaultStrategy: {
+    env: 'ZMESH_DEFAULT_STRATEGY',
+    type: 'choice',
+    default: 'auto',
+    choices: ['none', 'prompt', 'classifier', 'auto'],
+    help: 'strategy of requests that name none',
+  },
+  routedAlias: {
+    env: 'ZMESH_ROUTED_ALIAS',
+    type: 'string',
+    default: ROUTED_ALIAS,
+    help: 'alias that makes a version take part in routing, and that names without @ stand for',
+  },
+  abstainThreshold: {
+    env: 'ZMESH_ABSTAIN_THRESHOLD',
+    type: 'number',
+    default: 0.5,
+    min: 0,
+    max: 1,
+    help: 'below this probability of the best label the base model answers',
+  },
+  firstPassMode: {
+    env: 'ZMESH_FIRST_PASS_MODE',
+    type: 'choice',
+    default: 'score',
+    choices: ['score', 'generate'],
+    help: 'whether pass 1 scores the labels or lets the model write one',
+  },
+  firstPassBlend: {
+    env: 'ZMESH_FIRST_PASS_BLEND',
+    type: 'choice',
+    default: 'top',
+    choices: ['top', 'probability'],
+    help: 'one expert for the best label, or all mixed by probability (needs score)',
+  },
+  labelTokensMax: {
+    env: 'ZMESH_FIRST_PASS_MAX_TOKENS',
+    type: 'integer',
+    default: 32,
+    min: 1,
+    max: 256,
+    help: 'most tokens of a written label; a longer one counts as other',
+  },
+  messagesMax: {
+    env: 'ZMESH_DISPATCHER_MESSAGES_MAX',
+    type: 'integer',
+    default: 4096,
+    min: 1,
+    max: 4096,
+    help: 'most messages of one prompt',
+  },
+  promptBytesMax: {
+    env: 'ZMESH_DISPATCHER_PROMPT_BYTES_MAX',
+    type: 'integer',
+    default: 4 * 1024 * 1024,
+    min: 1024,
+    max: 32 * 1024 * 1024,
+    help: 'most bytes of one prompt (UTF-8; 4 for each token id)',
+  },
+  answersMax: {
+    env: 'ZMESH_DISPATCHER_ANSWERS_MAX',
+    type: 'integer',
+    default: 64,
+    min: 1,
+    max: 64,
+    help: 'most answers (n) of one request',
+  },
+  requestsMax: {
+    env: 'ZMESH_DISPATCHER_REQUESTS_MAX',
+    type: 'integer',
+    default: 1024,
+    min: 1,
+    max: 100_000,
+    help: 'most requests at work at once; further ones are refused with QUEUE_FULL',
+  },
+  modelsMaxAgeMs: {
+    env: 'ZMESH_DISPATCHER_MODELS_MAX_AGE_MS',
+    type: 'integer',
+    default: 5000,
+    min: 0,
+    max: 3_600_000,
+    help: 'how long the list of served models is used before inference is asked again',
+  },
+  drainMs: {
+    env: 'ZMESH_DISPATCHER_DRAIN_MS',
+    type: 'integer',
+    default: 8000,
+    min: 0,
+    max: 600_000,
+    help: 'how long running requests may take to finish at shutdown',
+  },
+} as const satisfies SettingsTable;
+
+/** The dispatcher's settings. */
+export type DispatcherSettings = Settings<typeof SETTINGS>;
+
+/** Reads the settings. Throws SettingsError with every fault; also where two settings contradict each other. */
+export function loadConfig(env: NodeJS.ProcessEnv = process.env): DispatcherSettings {
+  const settings = loadSettings(SETTINGS, env);
+  if (settings.firstPassMode === 'generate' && settings.firstPassBlend === 'probability') {
+    throw new SettingsError([
+      `${SETTINGS.firstPassBlend.env}=probability needs ${SETTINGS.firstPassMode.env}=score: a written label has no probabilities`,
+    ]);
+  }
+  return settings;
+}

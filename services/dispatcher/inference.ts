@@ -1,0 +1,15 @@
+import type { InferenceServiceService, PassSummary } from '#proto/zmesh/v1/inference.js';
+import { ZmeshError } from '#shared/errors.js';
+import type { RpcClient } from '#shared/rpc/client.js';
+
+/** What the dispatcher asks of inference. */
+export type Inference = Pick<
+  RpcClient<typeof InferenceServiceService>,
+  'score' | 'generateTokens' | 'encodeTokens'
+>;
+
+/** The summary that ends every stream of inference. Throws INTERNAL where a stream ended without one. */
+export function requireSummary(summary: PassSummary | undefined): PassSummary {
+  if (summary) return summary;
+  throw new ZmeshError('INTERNAL', 'inference ended its answer without a summary');
+}

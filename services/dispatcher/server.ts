@@ -1,0 +1,77 @@
+import { ExpertRegistryServiceService } from '#proto/zmesh/v1/expert_registry.js';
+import { InferenceServiceService } from '#proto/zmesh/v1/inference.js';
+import { sleep } from '#shared/deadline.js';
+import { ZmeshError } from '#shared/errors.js';
+import type { RunningService } from '#shared/lifecycle.js';
+import type { Logger } from '#shared/log.js';
+import { connect } from '#shared/rpc/client.js';
+import { serve } from '#shared/rpc/server.js';
+import { followRegistry } from './catalog-follow.js';
+import type { DispatcherSettings } from './config.js';
+import { createGate } from './gate.js';
+import { dispatcherHandlers } from './handlers.js';
+import { createModels } from './models.js';
+
+/** How long a start waits for the first view of the registry before it serves without one, milliseconds. */
+const FIRST_VIEW_MS = 3000;
+/** How long asking for the served models may take, milliseconds. */
+const MODELS_MS = 5000;
+/** How long asking the registry for one name may take, milliseconds. */
+const LOOK_UP_MS = 2000;
+
+/** A dispatcher that serves. */
+export interface RunningDispatcher extends RunningService {
+  readonly address: string;
+}
+
+/** Connects to the mesh and serves. A registry that is away does not stop the start: what needs no expert is answered. */
+export async function startDispatcher(settings: DispatcherSettings, log: Logger): Promise<RunningDispatcher> {
+  const inference = connect(InferenceServiceService, {
+    address: settings.inferenceAddresses.join(','),
+    unavailable: 'INFERENCE_UNAVAILABLE',
+  });
+  const registry = connect(ExpertRegistryServiceService, {
+    address: settings.registryAddresses.join(','),
+    unavailable: 'REGISTRY_UNAVAILABLE',
+  });
+  const catalog = followRegistry({ watch: registry.watchExperts, log });
+  const models = createModels({
+    fetch: () => inference.listServedModels({}, { timeoutMs: MODELS_MS }),
+    maxAgeMs: settings.modelsMaxAgeMs,
+  });
+  const lookUp: Lookup = async (name, options) => {
+    const { expert } = await registry.getExpert({ name }, { ...options, timeoutMs: LOOK_UP_MS });
+    if (!expert) throw new ZmeshError('INTERNAL', 'the registry answered without an expert');
+    return expert;
+  };
+  const gate = createGate(settings.requestsMax);
+  const mesh = { ...settings, inference, catalog, models, lookUp };
+  const close = async (): Promise<void> => {
+    await catalog.stop();
+    inference.close();
+    registry.close();
+  };
+  try {
+    const wait = new AbortController();
+    await Promise.race([catalog.first, sleep(FIRST_VIEW_MS, wait.signal).catch(() => {})]);
+    wait.abort();
+    if (!catalog.view())
+      log.warn('serving without a view of the registry: experts are unknown until it is back');
+    const { host, port } = settings;
+    const services = [dispatcherHandlers({ mesh, gate, settings })];
+    const server = await serve({ host, port, services, log });
+    return {
+      address: server.address,
+      async drain() {
+        gate.close();
+        await server.drain(settings.drainMs);
+        await close();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+type Lookup = Parameters<typeof dispatcherHandlers>[0]['mesh']['lookUp'];
