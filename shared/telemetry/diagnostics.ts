@@ -18,8 +18,8 @@ export function logDiagnostics(log: Logger, now: () => number = Date.now): void 
     write();
   };
   const logger: DiagLogger = {
-    error: (message, ...more) => once(message, () => log.error({ more }, `telemetry: ${message}`)),
-    warn: (message, ...more) => once(message, () => log.warn({ more }, `telemetry: ${message}`)),
+    error: (message) => once(message, () => log.error(`telemetry: ${message}`)),
+    warn: (message) => once(message, () => log.warn(`telemetry: ${message}`)),
     info: (message) => log.info(`telemetry: ${message}`),
     debug: (message) => log.debug(`telemetry: ${message}`),
     verbose: (message) => log.trace(`telemetry: ${message}`),
