@@ -1,0 +1,21 @@
+/**
+ * Runs jobs, at most `concurrency` at once, and resolves when all are done. The first failure stops the pool: no job begins
+ * after it, `signal` aborts for those that run, and it is thrown once they have ended.
+ */
+export async function runPool<J>(
+  jobs: readonly J[],
+  options: { readonly concurrency: number; readonly signal?: AbortSignal | undefined },
+  run: (job: J, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const failing = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, failing.signal]) : failing.signal;
+  const queue = jobs.values();
+  const worker = async (): Promise<void> => {
+    for (const job of queue) {
+      if (signal.aborted) return;
+      await run(job, signal).catch((error: unknown) => failing.abort(error));
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(options.concurrency, jobs.length) }, worker));
+  signal.throwIfAborted();
+}
