@@ -24,13 +24,13 @@ export function expertSubject(event: RegistryEvent): string {
   const { change } = event;
   switch (change?.$case) {
     case 'modelPublished':
-      return `zmesh.experts.model.${toToken(change.modelPublished.model)}`;
+      return `zmesh.experts.model.${toToken(change.value.model)}`;
     case 'expertPublished':
-      return ofExpert('published', change.expertPublished);
+      return ofExpert('published', change.value);
     case 'aliasMoved':
-      return ofExpert('alias', change.aliasMoved);
+      return ofExpert('alias', change.value);
     case 'expertRetired':
-      return ofExpert('retired', change.expertRetired);
+      return ofExpert('retired', change.value);
     case undefined:
       throw new Error('a registry event without a change has no subject');
   }

@@ -1,0 +1,48 @@
+import type { ExpertPublished, ModelPublished, RegistryEvent } from '#proto/zmesh/v1/events.js';
+import { ExpertKind, type ExpertVersion, type ModelManifest } from '#proto/zmesh/v1/expert_registry.js';
+import type { StoredRecord } from './records.js';
+import { timestamp } from './timestamp.js';
+
+/** The event that tells a record's change. */
+export function changeOf(
+  record: StoredRecord,
+  at: { readonly revision: number; readonly time: Date },
+): RegistryEvent {
+  return { revision: BigInt(at.revision), time: timestamp(at.time), change: kindOfChange(record) };
+}
+
+function kindOfChange(record: StoredRecord): NonNullable<RegistryEvent['change']> {
+  switch (record.kind) {
+    case 'model':
+      return { $case: 'modelPublished', value: modelPublished(record.manifest) };
+    case 'version':
+      return { $case: 'expertPublished', value: expertPublished(record.expert, false) };
+    case 'alias': {
+      const { model, expert, alias, version = '' } = record;
+      return { $case: 'aliasMoved', value: { model, expert, alias, version } };
+    }
+    case 'retired': {
+      const { model, expert, version } = record;
+      return { $case: 'expertRetired', value: { model, expert, version } };
+    }
+  }
+}
+
+function modelPublished(manifest: ModelManifest): ModelPublished {
+  return { model: manifest.name, fingerprint: manifest.fingerprint };
+}
+
+/** What the event of a version's publication says. */
+export function expertPublished(expert: ExpertVersion, retired: boolean): ExpertPublished {
+  const spec = expert.spec!;
+  return {
+    model: spec.model,
+    expert: spec.name,
+    version: expert.version,
+    label: spec.label,
+    description: spec.description,
+    classifier: spec.kind === ExpertKind.CLASSIFIER,
+    basisId: spec.basisId,
+    retired,
+  };
+}

@@ -1,0 +1,44 @@
+import type { SettingsTable } from '#shared/config.js';
+
+/** Settings of the expert registry. */
+export const SETTINGS = {
+  host: { env: 'ZMESH_REGISTRY_HOST', type: 'string', default: '127.0.0.1', help: 'address to listen on' },
+  port: {
+    env: 'ZMESH_REGISTRY_PORT',
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 65535,
+    help: 'port to listen on; 0 = a free one',
+  },
+  natsUrl: {
+    env: 'ZMESH_NATS_URL',
+    type: 'string',
+    default: 'nats://127.0.0.1:4222',
+    help: 'NATS with JetStream, 2.11 or newer; several separated by commas',
+  },
+  replicas: {
+    env: 'ZMESH_REGISTRY_REPLICAS',
+    type: 'integer',
+    default: 1,
+    min: 1,
+    max: 5,
+    help: 'copies that NATS keeps of new streams; 3 in a cluster',
+  },
+  maxVectorsBytes: {
+    env: 'ZMESH_REGISTRY_MAX_VECTORS_BYTES',
+    type: 'integer',
+    default: 60 * 1024 * 1024,
+    min: 1024,
+    max: 60 * 1024 * 1024,
+    help: 'largest safetensors file of one expert, bytes',
+  },
+  drainMs: {
+    env: 'ZMESH_REGISTRY_DRAIN_MS',
+    type: 'integer',
+    default: 3000,
+    min: 0,
+    max: 600_000,
+    help: 'how long running calls may take at shutdown, milliseconds',
+  },
+} as const satisfies SettingsTable;

@@ -1,0 +1,158 @@
+import { AdaptedMatrix, ExpertVersion, ModelManifest } from '#proto/zmesh/v1/expert_registry.js';
+import { fromToken, toToken } from '#shared/events/subjects.js';
+
+/** A model as the registry remembers it. */
+export interface ModelRecord {
+  readonly kind: 'model';
+  /** Without σ. */
+  readonly manifest: ModelManifest;
+  /** Names of the matrices whose σ are known. */
+  readonly decomposed: readonly string[];
+  /** Blob with the encoded manifest, σ included: its SHA-256. */
+  readonly manifestSha256: string;
+}
+
+/** An expert version as the registry remembers it; `retired` and `aliases` are empty, they are records of their own. */
+export interface VersionRecord {
+  readonly kind: 'version';
+  readonly expert: ExpertVersion;
+}
+
+/** An alias; `version` undefined = deleted. */
+export interface AliasRecord {
+  readonly kind: 'alias';
+  readonly model: string;
+  readonly expert: string;
+  readonly alias: string;
+  readonly version: string | undefined;
+}
+
+/** The mark that a version is retired. */
+export interface RetirementRecord {
+  readonly kind: 'retired';
+  readonly model: string;
+  readonly expert: string;
+  readonly version: string;
+}
+
+/** What the registry stores, one KV entry each. */
+export type StoredRecord = ModelRecord | VersionRecord | AliasRecord | RetirementRecord;
+
+const FORMAT = 1;
+
+/**
+ * Key of a record in the KV bucket: `model.<model>`, `version.<model>.<expert>.<version>`, `alias.<model>.<expert>.<alias>`
+ * or `retired.<model>.<expert>.<version>`. Names are written as tokens (`.` becomes `=`).
+ */
+export function keyOf(record: StoredRecord): string {
+  switch (record.kind) {
+    case 'model':
+      return ['model', record.manifest.name].map(toToken).join('.');
+    case 'version':
+      return ['version', record.expert.spec!.model, record.expert.spec!.name, record.expert.version]
+        .map(toToken)
+        .join('.');
+    case 'alias':
+      return ['alias', record.model, record.expert, record.alias].map(toToken).join('.');
+    case 'retired':
+      return ['retired', record.model, record.expert, record.version].map(toToken).join('.');
+  }
+}
+
+/** Value of a record: JSON that `nats kv get` shows to people. Undefined for a deleted alias. */
+export function encodeRecord(record: StoredRecord): Uint8Array | undefined {
+  const body = bodyOf(record);
+  return body && Buffer.from(JSON.stringify({ format: FORMAT, ...body }), 'utf8');
+}
+
+function bodyOf(record: StoredRecord): Record<string, unknown> | undefined {
+  switch (record.kind) {
+    case 'model':
+      return {
+        manifest: ModelManifest.toJSON(record.manifest),
+        decomposed: record.decomposed,
+        manifestSha256: record.manifestSha256,
+      };
+    case 'version':
+      return { expert: ExpertVersion.toJSON(record.expert) };
+    case 'alias':
+      return record.version === undefined ? undefined : { version: record.version };
+    case 'retired':
+      return {};
+  }
+}
+
+/** A record from its key and value (undefined = deleted). Throws an Error that says what is wrong with it. */
+export function decodeRecord(key: string, value: Uint8Array | undefined): StoredRecord {
+  const [kind, model = '', expert = '', last = '', ...rest] = key.split('.').map(fromToken);
+  const parts = [model, expert, last].filter((part) => part !== '').length;
+  if (rest.length > 0 || parts !== (kind === 'model' ? 1 : 3)) throw new Error('not a key of the registry');
+  if (value === undefined) {
+    if (kind === 'alias') return { kind, model, expert, alias: last, version: undefined };
+    throw new Error('it was deleted, which the registry never does');
+  }
+  const body = parse(value);
+  switch (kind) {
+    case 'model':
+      return modelFrom(model, body);
+    case 'version':
+      return versionFrom({ model, expert, version: last }, body);
+    case 'alias':
+      return { kind, model, expert, alias: last, version: text(body, 'version') };
+    case 'retired':
+      return { kind, model, expert, version: last };
+    default:
+      throw new Error('not a key of the registry');
+  }
+}
+
+function parse(value: Uint8Array): Record<string, unknown> {
+  const body: unknown = JSON.parse(Buffer.from(value).toString('utf8'));
+  if (typeof body !== 'object' || body === null || !('format' in body)) throw new Error('it has no format');
+  if (body.format !== FORMAT)
+    throw new Error(`it has format ${String(body.format)}, this registry knows ${FORMAT}`);
+  return body as Record<string, unknown>;
+}
+
+function modelFrom(name: string, body: Record<string, unknown>): ModelRecord {
+  const manifest = ModelManifest.fromJSON(body.manifest);
+  if (manifest.name !== name) throw new Error(`it holds the model ${JSON.stringify(manifest.name)}`);
+  const decomposed = body.decomposed;
+  if (!Array.isArray(decomposed) || decomposed.some((item) => typeof item !== 'string')) {
+    throw new Error('`decomposed` is not a list of names');
+  }
+  return {
+    kind: 'model',
+    manifest,
+    decomposed: decomposed as string[],
+    manifestSha256: text(body, 'manifestSha256'),
+  };
+}
+
+function versionFrom(
+  names: { readonly model: string; readonly expert: string; readonly version: string },
+  body: Record<string, unknown>,
+): VersionRecord {
+  const expert = ExpertVersion.fromJSON(body.expert);
+  const { spec, version } = expert;
+  if (spec?.model !== names.model || spec.name !== names.expert || version !== names.version) {
+    throw new Error(`it holds ${spec?.model}/${spec?.name}@${version}`);
+  }
+  return { kind: 'version', expert };
+}
+
+function text(body: Record<string, unknown>, field: string): string {
+  const value = body[field];
+  if (typeof value !== 'string') throw new Error(`\`${field}\` is not a string`);
+  return value;
+}
+
+/** A manifest without σ, as lists and the KV entry hold it. */
+export function withoutSigma(manifest: ModelManifest): ModelManifest {
+  return {
+    ...manifest,
+    matrices: manifest.matrices.map((matrix) =>
+      AdaptedMatrix.create({ ...matrix, singularValues: new Uint8Array() }),
+    ),
+  };
+}

@@ -1,0 +1,209 @@
+import { type ExpertSpec, ExpertVersion, ModelManifest } from '#proto/zmesh/v1/expert_registry.js';
+import { ZmeshError } from '#shared/errors.js';
+import { sha256Hex } from '#shared/ids.js';
+import { checkAlias, checkName } from '#shared/svf/names.js';
+import { expertVersion } from '#shared/svf/version.js';
+import { type AliasMove, deleteAlias, moveAlias } from './aliases.js';
+import { checkExpert, checkSpec, checkVectorsSize } from './check-expert.js';
+import { checkManifest, mergeManifests } from './check-model.js';
+import { withoutSigma } from './records.js';
+import { type Found, findExpert, findModel, resolve } from './resolve.js';
+import type { RegistryStore } from './store.js';
+import { timestamp } from './timestamp.js';
+import { createTransactions, type Transactions } from './transaction.js';
+import { createView, describe, type View } from './view.js';
+
+/** What the registry is made of. */
+export interface RegistryOptions {
+  readonly store: RegistryStore;
+  /** Largest vectors file, bytes. */
+  readonly maxVectorsBytes: number;
+  /** Clock for publication times. Default the system's. */
+  readonly now?: () => Date;
+}
+
+/** The expert registry: what can be asked of it and done to it. Every failure is a ZmeshError. */
+export interface Registry {
+  readonly view: View;
+  readonly store: RegistryStore;
+  readonly transactions: Transactions;
+  /** Publishes a manifest, or adds its σ to the one that is there. Resolves with false if it brought nothing new. */
+  publishModel(model: ModelManifest | undefined): Promise<boolean>;
+  /** A manifest with σ. */
+  getModel(name: string): Promise<ModelManifest>;
+  /** Publishes a version; the same content again gives the version that exists. */
+  publishExpert(
+    publication: Publication,
+  ): Promise<{ readonly expert: ExpertVersion; readonly created: boolean }>;
+  /** A version by `model/expert@version|alias`. */
+  getExpert(name: string): ExpertVersion;
+  /** A version and its vectors, whose hash was checked. */
+  getExpertVectors(name: string): Promise<{ readonly expert: ExpertVersion; readonly vectors: Uint8Array }>;
+  setAlias(
+    move: AliasMove,
+  ): Promise<{ readonly previous: string; readonly version: string; readonly revision: number }>;
+  deleteAlias(
+    move: Omit<AliasMove, 'version'>,
+  ): Promise<{ readonly previous: string; readonly revision: number }>;
+  /** Retires a version, which no alias may point to. A retired one stays as it is. */
+  retireExpert(name: string): Promise<ExpertVersion>;
+}
+
+/** What is published. */
+export interface Publication {
+  readonly spec: ExpertSpec | undefined;
+  /** The safetensors file. */
+  readonly vectors: Uint8Array;
+  /** Alias to point to it afterwards; empty = none. */
+  readonly alias: string;
+  /** When it was published, in a restored export. Default now. */
+  readonly publishedAt?: ExpertVersion['publishedAt'];
+  /** Version that an export says it has; another one is CORRUPT, and nothing is written. Default: not checked. */
+  readonly expectedVersion?: string;
+}
+
+/**
+ * A registry over a store. Its view is fed by `feedView`; reads are answered from it, writes go through the store and
+ * resolve when the view shows them.
+ */
+export function createRegistry(options: RegistryOptions): Registry {
+  const { store } = options;
+  const view = createView();
+  const transactions = createTransactions(store, view);
+  const core = {
+    store,
+    view,
+    transactions,
+    now: options.now ?? (() => new Date()),
+    maxBytes: options.maxVectorsBytes,
+  };
+  return {
+    view,
+    store,
+    transactions,
+    publishModel: (model) => publishModel(core, model),
+    getModel: async (name) =>
+      loadManifest(store, findModel(view, checkName(name, 'name')).record.manifestSha256),
+    publishExpert: (publication) => publishExpert(core, publication),
+    getExpert: (name) => describeFound(resolve(view, name)),
+    async getExpertVectors(name) {
+      const expert = describeFound(resolve(view, name));
+      return { expert, vectors: await store.getBlob(expert.vectorsSha256) };
+    },
+    setAlias: (move) => moveAlias(transactions, move),
+    deleteAlias: (move) => deleteAlias(transactions, move),
+    retireExpert: (name) => retireExpert(core, name),
+  };
+}
+
+interface Core {
+  readonly store: RegistryStore;
+  readonly view: View;
+  readonly transactions: Transactions;
+  readonly now: () => Date;
+  readonly maxBytes: number;
+}
+
+/** Blob first, record second: what is visible is complete. */
+async function publishModel(core: Core, given: ModelManifest | undefined): Promise<boolean> {
+  if (!given) throw new ZmeshError('MISSING_FIELD', 'model is required', { field: 'model' });
+  checkManifest(given);
+  for (;;) {
+    const existing = core.view.models.get(given.name)?.record;
+    const manifest = existing
+      ? mergeManifests(await loadManifest(core.store, existing.manifestSha256), given)
+      : given;
+    if (!manifest) return false;
+    const bytes = ModelManifest.encode(manifest).finish();
+    const manifestSha256 = sha256Hex(bytes);
+    await core.store.putBlob(manifestSha256, bytes);
+    const decomposed = manifest.matrices
+      .filter((matrix) => matrix.singularValues.length > 0)
+      .map(({ name }) => name);
+    const { result: written } = await core.transactions.run((view) => {
+      // Another replica may have written this model since it was merged: merge again.
+      if (view.models.get(given.name)?.record !== existing) return { result: false };
+      const write = { kind: 'model' as const, manifest: withoutSigma(manifest), decomposed, manifestSha256 };
+      return { write, result: true };
+    });
+    if (written) return true;
+  }
+}
+
+async function loadManifest(store: RegistryStore, sha256: string): Promise<ModelManifest> {
+  return ModelManifest.decode(await store.getBlob(sha256));
+}
+
+/** Vectors, then the version, then the alias: each step may be repeated, and what is visible is complete. */
+async function publishExpert(core: Core, publication: Publication) {
+  const { vectors, alias } = publication;
+  const spec = checkSpec(publication.spec);
+  if (alias !== '') checkAlias(alias, 'alias');
+  checkVectorsSize(vectors, core.maxBytes);
+  const multipliers = checkExpert(findModel(core.view, spec.model).record, spec, vectors);
+  const version = expertVersion(spec, multipliers);
+  if (publication.expectedVersion !== undefined && publication.expectedVersion !== version) {
+    const message = `${spec.model}/${spec.name}: spec and vectors have version ${version}, not ${publication.expectedVersion}`;
+    throw new ZmeshError('CORRUPT', message, { value: version, limit: publication.expectedVersion });
+  }
+  const known = core.view.experts.get(`${spec.model}/${spec.name}`)?.versions.get(version);
+  if (known?.retired && alias !== '') throw retired(spec, version);
+
+  let created = false;
+  if (!known) {
+    const vectorsSha256 = sha256Hex(vectors);
+    await core.store.putBlob(vectorsSha256, vectors);
+    const expert = ExpertVersion.create({
+      spec,
+      version,
+      vectorsSha256,
+      vectorsBytes: BigInt(vectors.length),
+      matrices: [...multipliers.keys()].sort(),
+      publishedAt: publication.publishedAt ?? timestamp(core.now()),
+    });
+    const { result } = await core.transactions.run((view) => {
+      if (view.experts.get(`${spec.model}/${spec.name}`)?.versions.has(version)) return { result: false };
+      // The model may have been published anew with more σ meanwhile, never with fewer.
+      return { write: { kind: 'version' as const, expert }, result: true };
+    });
+    created = result;
+  }
+  if (alias !== '')
+    await moveAlias(core.transactions, { model: spec.model, expert: spec.name, alias, version });
+  const entry = findExpert(core.view, spec.model, spec.name);
+  return { expert: describe(entry, entry.versions.get(version)!), created };
+}
+
+async function retireExpert(core: Core, name: string): Promise<ExpertVersion> {
+  await core.transactions.run((view) => {
+    const { expert, version, byAlias } = resolve(view, name);
+    if (byAlias) {
+      const message = `name: "${name}" names an alias; a version is retired by its hash`;
+      throw new ZmeshError('INVALID_FIELD', message, { field: 'name', value: name });
+    }
+    if (version.retired) return { result: undefined };
+    const { aliases } = describe(expert, version);
+    if (aliases.length > 0) {
+      const names = { model: expert.model, expert: expert.name, aliases: aliases.join(',') };
+      const message = `${name} cannot be retired: ${aliases.join(', ')} still ${aliases.length > 1 ? 'point' : 'points'} to it`;
+      throw new ZmeshError('EXPERT_IN_USE', message, { names });
+    }
+    const write = {
+      kind: 'retired' as const,
+      model: expert.model,
+      expert: expert.name,
+      version: version.expert.version,
+    };
+    return { write, result: undefined };
+  });
+  return describeFound(resolve(core.view, name));
+}
+
+function retired(spec: ExpertSpec, version: string): ZmeshError {
+  const message = `${spec.model}/${spec.name}@${version} was retired; no alias can point to it`;
+  return new ZmeshError('EXPERT_RETIRED', message, {
+    names: { model: spec.model, expert: spec.name, version },
+  });
+}
+
+const describeFound = (found: Found): ExpertVersion => describe(found.expert, found.version);
