@@ -9,17 +9,18 @@ const REMEMBERED_MAX = 100;
  * minute. They never stop a service.
  */
 export function logDiagnostics(log: Logger, now: () => number = Date.now): void {
-  const said = new Map<string, number>();
-  const once = (message: string, write: () => void): void => {
-    const last = said.get(message);
+  const lastByText = new Map<string, number>();
+  const once = (said: readonly unknown[], write: (text: string) => void): void => {
+    const text = `telemetry: ${said.map(String).join(' ')}`;
+    const last = lastByText.get(text);
     if (last !== undefined && now() - last < REPEAT_AFTER_MS) return;
-    if (said.size >= REMEMBERED_MAX) said.clear();
-    said.set(message, now());
-    write();
+    if (lastByText.size >= REMEMBERED_MAX) lastByText.clear();
+    lastByText.set(text, now());
+    write(text);
   };
   const logger: DiagLogger = {
-    error: (message) => once(message, () => log.error(`telemetry: ${message}`)),
-    warn: (message) => once(message, () => log.warn(`telemetry: ${message}`)),
+    error: (...said) => once(said, (text) => log.error(text)),
+    warn: (...said) => once(said, (text) => log.warn(text)),
     info: (message) => log.info(`telemetry: ${message}`),
     debug: (message) => log.debug(`telemetry: ${message}`),
     verbose: (message) => log.trace(`telemetry: ${message}`),
