@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { resolve } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ZmeshError } from '#shared/errors.js';
 import { encodeModel } from '../graph/encode.js';
 import { servingGraph, spectrumLength } from '../graph/serving.js';
-import type { PreparedModel } from '../model/prepared.js';
+import type { ModelConfig, PreparedModel } from '../model/prepared.js';
 import { KvPool } from './kv-pool.js';
 import { createPacker, type PackedStep } from './pack.js';
 import type { Runtime, RuntimeInfo, SpectrumHandle, StepOutputs, StepResult, StepRow } from './runtime.js';
@@ -43,7 +44,7 @@ export async function createOnnxRuntime(options: OnnxRuntimeOptions): Promise<Ru
   const weights = await locateWeights(folder, model);
   const graph = encodeModel(servingGraph({ model, weights, pageTokens: PAGE_TOKENS }), model.name);
   const session = await openSession(graph, folder, threads);
-  const pool = new KvPool(config, { pageCount, pageTokens: PAGE_TOKENS });
+  const pool = allocatePool(config, pageCount);
   return new OnnxRuntime(session, model, pool, {
     vocabularySize: config.vocabularySize,
     contextLength: config.contextLength,
@@ -55,23 +56,39 @@ export async function createOnnxRuntime(options: OnnxRuntimeOptions): Promise<Ru
   });
 }
 
-/** Opens the graph; its weights are mapped from the model's folder. */
+function allocatePool(config: ModelConfig, pageCount: number): KvPool {
+  try {
+    return new KvPool(config, { pageCount, pageTokens: PAGE_TOKENS });
+  } catch (error) {
+    const bytes = pageCount * KvPool.pageBytes(config, PAGE_TOKENS);
+    const message = `KV storage of ${bytes} bytes could not be allocated as one buffer`;
+    throw new ZmeshError('KV_CACHE_EXCEEDED', message, { value: bytes, cause: error });
+  }
+}
+
+/** Opens the graph. ONNX Runtime maps the weights from the model's folder itself; they never pass through JavaScript. */
 async function openSession(graph: Uint8Array, folder: string, threads: number): Promise<InferenceSession> {
-  return InferenceSession.create(graph, {
+  const opened = InferenceSession.create(graph, {
     executionProviders: ['cpu'],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
-    enableCpuMemArena: false,
+    // The arena keeps what steps allocate; fresh pages from the system cost more than the operators that fill them.
+    enableCpuMemArena: true,
+    // Patterns are remembered for every combination of input shapes, of which paging makes thousands.
     enableMemPattern: false,
     logSeverityLevel: 3,
     extra: {
       session: {
-        model_external_initializers_file_folder_path: folder,
+        model_external_initializers_file_folder_path: resolve(folder),
+        // A spinning worker takes the core from the event loop and from other replicas.
         intra_op: { allow_spinning: '0' },
       },
     },
+  });
+  return opened.catch((error: unknown) => {
+    throw new ZmeshError('INTERNAL', `the model in ${folder} could not be loaded`, { cause: error });
   });
 }
 
@@ -83,6 +100,7 @@ class OnnxRuntime implements Runtime {
   readonly #pack: ReturnType<typeof createPacker>;
   readonly #spectra = new Map<SpectrumHandle, Float32Array>();
   #handles = 0;
+  #running = false;
 
   constructor(session: InferenceSession, model: PreparedModel, pool: KvPool, info: RuntimeInfo) {
     const { config } = model;
@@ -112,12 +130,13 @@ class OnnxRuntime implements Runtime {
   }
 
   async step(rows: readonly StepRow[], outputs: StepOutputs): Promise<StepResult> {
+    assert.ok(!this.#running, 'one step runs at a time');
     const packed = this.#pack(rows, (handle) => {
       const spectrum = this.#spectra.get(handle);
       assert.ok(spectrum, `spectrum ${handle} is resident`);
       return spectrum;
     });
-    const fetches = wantedOutputs(rows, packed, outputs);
+    const fetches = wantedOutputs(rows, outputs);
     const results = await this.#run(this.#feeds(packed, outputs), fetches);
     const data = <T>(name: string) => (results[name]?.data ?? null) as T | null;
     const newKv = data<Float32Array>('new_kv');
@@ -141,30 +160,34 @@ class OnnxRuntime implements Runtime {
   }
 
   #feeds(step: PackedStep, outputs: StepOutputs): Record<string, Tensor> {
-    const { rows, tokensPerRow, pagesPerRow, wantedCount } = step;
+    const { rows, tokensPerRow, pagesPerRow, headRows } = step;
     const { pageTokens, spectrumLength } = this.info;
     const past = pagesPerRow * pageTokens;
-    const targets = (outputs.targets ?? new Int32Array(wantedCount)).map((id) => Math.max(0, id));
-    assert.equal(targets.length, wantedCount, 'every wanted token has a target');
+    const given = outputs.targets?.length ? outputs.targets : new Int32Array(headRows);
+    const targets = given.map((id) => Math.max(0, id));
+    assert.equal(targets.length, headRows, 'every wanted token has a target');
     const feeds: Record<string, Tensor> = {
       tokens: new Tensor('int32', step.tokens, [rows, tokensPerRow]),
       positions: new Tensor('int32', step.positions, [rows, tokensPerRow]),
       mask: new Tensor('float32', step.mask, [rows, 1, tokensPerRow, past + tokensPerRow]),
       page_table: new Tensor('int32', step.pageTable, [rows, pagesPerRow]),
       kv: this.#poolTensor,
-      wanted: new Tensor('int32', step.wanted, [wantedCount]),
+      wanted: new Tensor('int32', step.wanted, [headRows]),
       k: new Tensor('int64', BigInt64Array.of(BigInt(Math.max(1, outputs.topK))), [1]),
-      targets: new Tensor('int32', targets, [wantedCount, 1]),
+      targets: new Tensor('int32', targets, [headRows, 1]),
     };
     if (spectrumLength > 0) feeds.spectrum = new Tensor('float32', step.spectra, [rows, 1, spectrumLength]);
     return feeds;
   }
 
   async #run(feeds: Record<string, Tensor>, fetches: string[]): Promise<InferenceSession.ReturnType> {
+    this.#running = true;
     try {
       return await this.#session.run(feeds, fetches);
     } catch (error) {
       throw new ZmeshError('INTERNAL', 'the model failed to run a step', { cause: error });
+    } finally {
+      this.#running = false;
     }
   }
 
@@ -178,10 +201,10 @@ class OnnxRuntime implements Runtime {
 }
 
 /** Names of the outputs to fetch. What is not fetched is not copied out of the runtime. */
-function wantedOutputs(rows: readonly StepRow[], step: PackedStep, outputs: StepOutputs): string[] {
+function wantedOutputs(rows: readonly StepRow[], outputs: StepOutputs): string[] {
   const names: string[] = [];
   if (rows.some((row) => row.store > 0)) names.push('new_kv');
-  if (step.wantedCount > 0) {
+  if (rows.some((row) => row.wanted.length > 0)) {
     names.push('log_sum_exp');
     if (outputs.topK > 0) names.push('top_values', 'top_ids');
     if (outputs.fullLogits) names.push('logits');

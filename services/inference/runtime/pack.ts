@@ -21,8 +21,8 @@ export interface PackedStep {
   readonly tokensPerRow: number;
   /** Pages a row, padded. */
   readonly pagesPerRow: number;
-  /** Wanted tokens over all rows. */
-  readonly wantedCount: number;
+  /** Wanted tokens over all rows; 1 where none is wanted, since the graph cannot run its head on nothing. */
+  readonly headRows: number;
   /** [rows, tokensPerRow]. */
   readonly tokens: Int32Array;
   /** [rows, tokensPerRow]. */
@@ -33,7 +33,7 @@ export interface PackedStep {
   readonly mask: Float32Array;
   /** [rows, 1, spectrumLength]. */
   readonly spectra: Float32Array;
-  /** Indices into rows · tokensPerRow, [wantedCount]. */
+  /** Indices into rows · tokensPerRow, [headRows]. */
   readonly wanted: Int32Array;
 }
 
@@ -66,13 +66,13 @@ export function createPacker(limits: PackLimits): Packer {
       rows: rows.length,
       tokensPerRow,
       pagesPerRow,
-      wantedCount,
+      headRows: Math.max(1, wantedCount),
       tokens: tokenMemory.take(rows.length * tokensPerRow),
       positions: positionMemory.take(rows.length * tokensPerRow),
       pageTable: tableMemory.take(rows.length * pagesPerRow),
       mask: maskMemory.take(rows.length * tokensPerRow * (past + tokensPerRow)),
       spectra: spectrumMemory.take(rows.length * limits.spectrumLength),
-      wanted: wantedMemory.take(wantedCount),
+      wanted: wantedMemory.take(Math.max(1, wantedCount)),
     };
     fillRows(step, rows, limits);
     fillMask(step.mask, rows, { tokens: tokensPerRow, past, slidingWindow: limits.slidingWindow });
@@ -87,6 +87,7 @@ function fillRows(step: PackedStep, rows: readonly StepRow[], limits: PackLimits
   step.tokens.fill(0);
   step.positions.fill(0);
   step.pageTable.fill(limits.zeroPage);
+  step.wanted.fill(0);
   let count = 0;
   rows.forEach((row, index) => {
     const start = index * step.tokensPerRow;
