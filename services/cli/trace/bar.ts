@@ -25,21 +25,15 @@ export function drawBar(bar: Bar, totalMs: number, width: number): string {
   return ' '.repeat(first) + drawn + ' '.repeat(width - first - [...drawn].length);
 }
 
-/** The axis's scale: `width` characters with the times at its start, quarters (if there is room) and end. */
+/** The axis's scale: `width` characters with the times at its start and end, its middle from 22 cells on, its quarters from 44. */
 export function drawScale(totalMs: number, width: number, format: (ms: number) => string): string {
-  const line = Array.from({ length: Math.max(0, width) }, () => ' ');
-  const place = (text: string, at: number): void => {
-    if (at < 0 || at + text.length > width) return;
-    for (let index = Math.max(0, at - 1); index <= Math.min(width - 1, at + text.length); index++) {
-      if (line[index] !== ' ') return;
-    }
-    for (const [index, character] of [...text].entries()) line[at + index] = character;
-  };
   const end = `${format(totalMs)} ms`;
-  place('0', 0);
-  place(end, width - end.length);
-  for (const quarter of [0.5, 0.25, 0.75]) place(format(totalMs * quarter), Math.round(width * quarter));
-  return line.join('');
+  const shares = width >= 44 ? [0, 0.25, 0.5, 0.75] : width >= 22 ? [0, 0.5] : [0];
+  let line = '';
+  for (const share of shares) {
+    line = line.padEnd(Math.round(width * share)) + (share === 0 ? '0' : format(totalMs * share));
+  }
+  return line.padEnd(width - end.length).slice(0, Math.max(0, width - end.length)) + end.slice(0, width);
 }
 
 function clamp(value: number, low: number, high: number): number {
