@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { ensureNatsServer } from '#deploy/local/nats-server/install.js';
 import { type RunningNatsServer, startNatsServer } from '#deploy/local/nats-server/start.js';
 import { zmeshHome } from '#shared/paths.js';
+import type { Cleanup } from './cleanup.js';
 
 /** A real nats-server for a test, in a folder of its own. */
 export interface TestNats {
@@ -20,8 +21,8 @@ export interface TestNats {
   stop(): Promise<void>;
 }
 
-/** Starts a nats-server that is stopped and removed after the test (or the file: pass `{ after }` of node:test). */
-export async function withNats(t: { after(fn: () => Promise<void>): void }): Promise<TestNats> {
+/** Starts a nats-server that is stopped and removed after the test (or the file: pass `lastFirst({ after })` and await at the top level). */
+export async function withNats(t: Cleanup): Promise<TestNats> {
   const { path } = await ensureNatsServer({
     home: zmeshHome(),
     log: (line) => process.stderr.write(`${line}\n`),
