@@ -3,11 +3,28 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { projectRoot } from '#shared/paths.js';
 
-/** One line of the import program's `--json` output. */
-export type ImportEvent = Readonly<Record<string, unknown>> & { readonly type?: string };
+/** One line of the import program's `--json` output; the program's own types say which fields go with which type. */
+export interface ImportEvent {
+  readonly type: string;
+  readonly name?: string;
+  readonly matrices?: number;
+  readonly done?: number;
+  readonly total?: number;
+  readonly reused?: boolean | number;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+/** What an event means for someone who waits; undefined if it is not worth a line. */
+export function describeImport(event: ImportEvent): string | undefined {
+  if (event.type === 'plan' && event.matrices)
+    return `decomposing ${event.matrices} matrices${event.reused ? ` (${event.reused} are there)` : ''} …`;
+  if (event.type === 'matrix') return `matrix ${event.done} of ${event.total}`;
+  return undefined;
+}
 
 /** The program of the inference service that prepares models. */
-const IMPORT_ENTRY = join(projectRoot, 'dist/services/inference/import.js');
+export const IMPORT_ENTRY: string = join(projectRoot, 'dist/services/inference/import.js');
 
 /**
  * Runs the import program with `args` and `--json` and tells `onEvent` each line of its output.

@@ -1,11 +1,11 @@
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ExpertRegistryServiceService } from '#proto/zmesh/v1/expert_registry.js';
 import { loadSettings } from '#shared/config.js';
 import { projectRoot } from '#shared/paths.js';
 import { connect } from '#shared/rpc/client.js';
 import { EMBEDDED_FOLDER, EMBEDDED_MODEL, publishEmbeddedExperts } from './embedded-model.js';
-import { importModel } from './import-model.js';
+import { describeImport, importModel } from './import-model.js';
 import { ensureNatsServer } from './nats-server/install.js';
 import { startNatsServer } from './nats-server/start.js';
 import { checkPort, portOf } from './port.js';
@@ -136,17 +136,18 @@ async function checkPorts(settings: LocalSettings): Promise<void> {
 }
 
 async function prepareEmbedded({ home, say, progress, signal }: MeshOptions): Promise<void> {
-  if (existsSync(join(home, 'models', EMBEDDED_MODEL, 'model.json'))) {
-    say(`model ${EMBEDDED_MODEL}: prepared before, reused`);
-    return;
-  }
-  say(`model ${EMBEDDED_MODEL}: preparing (once)`);
   let last = '';
+  let reused = false;
   const status = await importModel({
     args: [EMBEDDED_FOLDER, '--name', EMBEDDED_MODEL],
     home,
     signal,
-    onEvent: (event) => progress(JSON.stringify(event)),
+    onEvent: (event) => {
+      if (event.type === 'error') last = `${event.message} (${event.reason})`;
+      if (event.type === 'done') reused = event.reused === true;
+      const line = describeImport(event);
+      if (line) progress(`model ${EMBEDDED_MODEL}: ${line}`);
+    },
     onLine: (line) => {
       last = line;
     },
@@ -154,7 +155,7 @@ async function prepareEmbedded({ home, say, progress, signal }: MeshOptions): Pr
   signal.throwIfAborted();
   if (status !== 0)
     throw new Error(`model ${EMBEDDED_MODEL} could not be prepared: ${last || `status ${status}`}`);
-  say(`model ${EMBEDDED_MODEL}: prepared`);
+  say(`model ${EMBEDDED_MODEL}: ${reused ? 'prepared before, reused' : 'prepared'}`);
 }
 
 async function publishExperts(address: string, { say, signal }: MeshOptions): Promise<void> {

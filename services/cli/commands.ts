@@ -1,0 +1,45 @@
+import type { Command } from './command.js';
+import { classify } from './commands/classify.js';
+import { down } from './commands/down.js';
+import { evaluateTasks } from './commands/eval.js';
+import { expertsAlias } from './commands/experts-alias.js';
+import { expertsExport } from './commands/experts-export.js';
+import { expertsList } from './commands/experts-list.js';
+import { expertsPublish } from './commands/experts-publish.js';
+import { expertsRestore } from './commands/experts-restore.js';
+import { expertsRetire } from './commands/experts-retire.js';
+import { expertsShow } from './commands/experts-show.js';
+import { expertsVerify } from './commands/experts-verify.js';
+import { expertsWatch } from './commands/experts-watch.js';
+import { generate } from './commands/generate.js';
+import { health } from './commands/health.js';
+import { modelImport } from './commands/model-import.js';
+import { modelList } from './commands/model-list.js';
+import { modelShow } from './commands/model-show.js';
+import { status } from './commands/status.js';
+import { trace } from './commands/trace.js';
+import { up } from './commands/up.js';
+
+/** Every command, in the order of the help. */
+export const COMMANDS: readonly Command[] = [
+  up,
+  down,
+  status,
+  generate,
+  classify,
+  evaluateTasks,
+  trace,
+  modelImport,
+  modelList,
+  modelShow,
+  expertsList,
+  expertsShow,
+  expertsPublish,
+  expertsAlias,
+  expertsRetire,
+  expertsWatch,
+  expertsVerify,
+  expertsExport,
+  expertsRestore,
+  health,
+];

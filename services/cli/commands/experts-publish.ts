@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { ExpertVersion } from '#proto/zmesh/v1/expert_registry.js';
+import { readExpertFile } from '#shared/experts/expert-file.js';
+import { chosenNormalisation, publishExpert } from '#shared/experts/publish.js';
+import { ROUTED_ALIAS } from '#shared/svf/names.js';
+import { REGISTRY_OPTION, withRegistry } from '../clients.js';
+import { defineCommand, UsageError } from '../command.js';
+import { EXIT } from '../exit-codes.js';
+import { expertName } from '../experts-columns.js';
+import { withModel } from '../full-name.js';
+import { writeJson } from '../render/json.js';
+import { choiceOption } from '../values.js';
+
+/** `zmesh experts publish`: a safetensors file of multipliers becomes an immutable version. */
+export const expertsPublish = defineCommand({
+  path: 'experts publish',
+  summary: 'publish a safetensors file of multipliers as a version',
+  usage: '<file>',
+  positionals: { min: 1, max: 1 },
+  options: {
+    name: { type: 'string', value: 'NAME', help: 'the expert: [model/]name (default: the file’s name)' },
+    model: { type: 'string', value: 'NAME', help: 'the model, if the name leaves it out' },
+    alias: { type: 'string', value: 'ALIAS', help: `also point this alias to it, e.g. ${ROUTED_ALIAS}` },
+    kind: { type: 'string', value: 'KIND', help: 'task or classifier (default task)' },
+    label: { type: 'string', value: 'LABEL', help: 'the label that routes to it (default: the file’s)' },
+    description: { type: 'string', value: 'TEXT', help: 'what the label means (default: the file’s)' },
+    normalisation: { type: 'string', value: 'HOW', help: 'none or trace (default: the file’s)' },
+    meta: { type: 'string', multiple: true, value: 'NAME=TEXT', help: 'a free fact, beside the file’s' },
+    ...REGISTRY_OPTION,
+  },
+  examples: [
+    `experts publish math.safetensors --alias ${ROUTED_ALIAS}`,
+    'experts publish run7.safetensors --name octo-nano/math --label math --normalisation none --meta steps=30',
+  ],
+  notes: [
+    'The file holds one F32 vector a matrix, in the order of falling σ. A trace expert is folded first:',
+    'm ← m·Σσ / Σ(σ∘m) in each matrix, so that every arm of a mixture has the base’s scale.',
+  ],
+  async run({ values, positionals, io }) {
+    const [path = ''] = positionals;
+    const file = readExpertFile(readFileSync(path));
+    const kind = choiceOption('kind', values.kind, ['task', 'classifier']) ?? 'task';
+    const normalisation = choiceOption('normalisation', values.normalisation, ['none', 'trace']);
+    return withRegistry(values.registry, io, async (registry) => {
+      const asked = values.name ?? basename(path).replace(/\.safetensors$/, '');
+      const { model, expert: name } = await withModel(asked, values.model, registry, io);
+      const { expert, created, folded } = await publishExpert({
+        registry,
+        model,
+        name,
+        kind,
+        label: values.label ?? (kind === 'classifier' ? '' : file.label),
+        description: values.description ?? file.description,
+        metadata: { ...file.metadata, ...facts(values.meta) },
+        expert: {
+          normalisation: chosenNormalisation(normalisation, file.normalisation),
+          multipliers: file.multipliers,
+        },
+        alias: values.alias ?? '',
+        call: { signal: io.signal },
+      });
+      if (values.json) {
+        writeJson(io.out, { expert: ExpertVersion.toJSON(expert), created, folded });
+        return EXIT.ok;
+      }
+      if (folded) io.out.write('folded: its trace scale went into the multipliers\n');
+      io.out.write(
+        `${created ? 'published' : 'published before:'} ${expertName(expert)}@${expert.version}\n`,
+      );
+      if (values.alias) io.out.write(`${expertName(expert)}@${values.alias} points to it\n`);
+      return EXIT.ok;
+    });
+  },
+});
+
+function facts(pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=');
+      if (at < 1) throw new UsageError(`--meta is NAME=TEXT, not "${pair}"`);
+      return [pair.slice(0, at), pair.slice(at + 1)];
+    }),
+  );
+}

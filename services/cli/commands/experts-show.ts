@@ -1,0 +1,46 @@
+import { ExpertVersion } from '#proto/zmesh/v1/expert_registry.js';
+import { ZmeshError } from '#shared/errors.js';
+import { formatExpertName, ROUTED_ALIAS } from '#shared/svf/names.js';
+import { REGISTRY_OPTION, withRegistry } from '../clients.js';
+import { defineCommand } from '../command.js';
+import { EXIT } from '../exit-codes.js';
+import { renderExpert, renderExperts } from '../experts-columns.js';
+import { withModel } from '../full-name.js';
+import { writeJson } from '../render/json.js';
+import { listAll } from './experts-list.js';
+
+/** `zmesh experts show`: one version, or all versions of an expert. */
+export const expertsShow = defineCommand({
+  path: 'experts show',
+  summary: 'one version in full, or all versions of an expert',
+  usage: '<name[@alias|@version]>',
+  positionals: { min: 1, max: 1 },
+  options: {
+    model: { type: 'string', value: 'NAME', help: 'the model, if the name leaves it out' },
+    ...REGISTRY_OPTION,
+  },
+  examples: [
+    `experts show math@${ROUTED_ALIAS}`,
+    'experts show octo-nano/math',
+    'experts show math@1a2b3c4d --json',
+  ],
+  async run({ values, positionals, io }) {
+    return withRegistry(values.registry, io, async (registry) => {
+      const name = await withModel(positionals[0]!, values.model, registry, io);
+      if (name.selector !== undefined) {
+        const { expert } = await registry.getExpert({ name: formatExpertName(name) }, { signal: io.signal });
+        if (!expert) throw new ZmeshError('INTERNAL', 'the registry sent no expert');
+        if (values.json) writeJson(io.out, ExpertVersion.toJSON(expert));
+        else io.out.write(renderExpert(expert));
+        return EXIT.ok;
+      }
+      const filter = { model: name.model, name: name.expert, includeRetired: true };
+      const experts = await listAll(registry, io, filter);
+      if (experts.length === 0)
+        throw new ZmeshError('UNKNOWN_EXPERT', `${name.model} has no expert ${name.expert}`);
+      if (values.json) writeJson(io.out, experts.map(ExpertVersion.toJSON));
+      else io.out.write(renderExperts(experts));
+      return EXIT.ok;
+    });
+  },
+});

@@ -1,0 +1,81 @@
+import { ModelDescription } from '#proto/zmesh/v1/dispatcher.js';
+import { zmeshHome } from '#shared/paths.js';
+import { NoMeshError } from '../addresses.js';
+import { DISPATCHER_OPTION, withDispatcher } from '../clients.js';
+import { defineCommand } from '../command.js';
+import { EXIT } from '../exit-codes.js';
+import type { Io } from '../io.js';
+import { preparedModels } from '../prepared-models.js';
+import { writeJson } from '../render/json.js';
+import { renderTable } from '../render/table.js';
+import { formatCount, shortHash } from '../render/units.js';
+
+/** `zmesh model list`: prepared models here, and those the mesh serves. */
+export const modelList = defineCommand({
+  path: 'model list',
+  summary: 'models that are prepared here, and those the mesh serves',
+  options: { ...DISPATCHER_OPTION },
+  examples: ['model list', 'model list --json'],
+  async run({ values, io }) {
+    const prepared = preparedModels(zmeshHome(io.env));
+    const served = await servedModels(values.dispatcher, io);
+    if (values.json) {
+      writeJson(io.out, { prepared, served: served.map(ModelDescription.toJSON) });
+      return EXIT.ok;
+    }
+    const servedNames = new Set(served.map((model) => model.served?.name));
+    const preparedNames = new Set(prepared.map(({ name }) => name));
+    const rows = [
+      ...prepared.map((model) => [
+        model.name,
+        servedNames.has(model.name) ? 'prepared, served' : 'prepared',
+        model.architecture,
+        formatCount(model.parameters),
+        String(model.contextLength),
+        String(model.adapted),
+        shortHash(model.fingerprint),
+      ]),
+      ...served.flatMap(({ served: model }) =>
+        model && !preparedNames.has(model.name)
+          ? [
+              [
+                model.name,
+                'served',
+                model.architecture,
+                formatCount(Number(model.parameters)),
+                String(model.contextLength),
+                String(model.adaptedMatrices),
+                shortHash(model.fingerprint),
+              ],
+            ]
+          : [],
+      ),
+    ];
+    if (rows.length === 0) io.err.write('no models: prepare one with "zmesh model import <folder>"\n');
+    else io.out.write(renderTable(COLUMNS, rows));
+    return EXIT.ok;
+  },
+});
+
+const COLUMNS = [
+  { title: 'model' },
+  { title: 'state' },
+  { title: 'architecture' },
+  { title: 'parameters', align: 'right' },
+  { title: 'context', align: 'right' },
+  { title: 'adapted', align: 'right' },
+  { title: 'fingerprint' },
+] as const;
+
+/** None where no mesh runs: the list of what is on disk needs none. */
+async function servedModels(given: string | undefined, io: Io): Promise<readonly ModelDescription[]> {
+  try {
+    const answer = await withDispatcher(given, io, (dispatcher) =>
+      dispatcher.listModels({}, { signal: io.signal }),
+    );
+    return answer.models;
+  } catch (error) {
+    if (error instanceof NoMeshError) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,34 @@
+import type { Readable, Writable } from 'node:stream';
+
+/** What a command may touch of the world. */
+export interface Io {
+  /** Results. */
+  readonly out: Writable;
+  /** Progress, hints and errors. */
+  readonly err: Writable;
+  readonly input: Readable & { readonly isTTY?: boolean };
+  readonly env: NodeJS.ProcessEnv;
+  /** Width of the terminal in cells; 100 where there is none. */
+  readonly columns: number;
+  /** True if results go to a terminal that takes colours. */
+  readonly colour: boolean;
+  /** True if stderr is a terminal: progress may draw over itself. */
+  readonly live: boolean;
+  /** Aborts at Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+/** The process's own streams; colours only on a terminal and without `NO_COLOR`. */
+export function processIo(signal: AbortSignal): Io {
+  const { stdout, stderr, stdin, env } = process;
+  return {
+    out: stdout,
+    err: stderr,
+    input: stdin,
+    env,
+    columns: stdout.columns ?? 100,
+    colour: stdout.isTTY === true && !env.NO_COLOR,
+    live: stderr.isTTY === true,
+    signal,
+  };
+}
