@@ -25,7 +25,7 @@ export interface StepRow {
   readonly store: number;
   /** Handle of the spectrum (σ∘m'∘c of every adapted matrix) to apply. */
   readonly spectrum: SpectrumHandle;
-  /** Indices into `tokens` whose logits are wanted, rising. */
+  /** Indices into `tokens` whose logits are wanted, rising; one may stand several times, for several targets. */
   readonly wanted: Int32Array;
 }
 

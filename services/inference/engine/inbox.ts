@@ -1,0 +1,28 @@
+import type { ToEngine } from './protocol.js';
+
+/** Messages that came in and were not handled yet. */
+export class Inbox {
+  #messages: ToEngine[] = [];
+  #wake: (() => void) | null = null;
+
+  push(message: ToEngine): void {
+    this.#messages.push(message);
+    this.#wake?.();
+    this.#wake = null;
+  }
+
+  /** All of them, in order; empties the box. */
+  takeAll(): readonly ToEngine[] {
+    const messages = this.#messages;
+    this.#messages = [];
+    return messages;
+  }
+
+  /** Resolves as soon as there is one. */
+  arrival(): Promise<void> {
+    if (this.#messages.length > 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+}

@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { ZmeshError } from '#shared/errors.js';
+import { type Batch, groupRows } from './batches.js';
+import type { PageAllocator } from './pages.js';
+import type { EngineLimits, EngineLoad } from './protocol.js';
+import { Queues } from './queues.js';
+import type { PriorityClass, Row, Task } from './task.js';
+
+/** Share of slots and pages that batch requests may hold together while anything else runs: the rest waits for people. */
+const BATCH_SHARE_MAX = 0.75;
+/** A prompt that was passed over in this many steps goes first in the next, with the whole budget. */
+const PASSED_OVER_MAX = 8;
+
+interface Running {
+  readonly task: Task;
+  passedOver: number;
+}
+
+/**
+ * Decides what runs in the next step. Synchronous, without clock or runtime.
+ *
+ * Admission: a request starts when its slots and its worst case in pages are free, so a running one always finishes and
+ * nothing is ever computed twice (the price: slots stay empty when answers end early; see the decision note). Interactive
+ * requests go first, in order; batch ones start only while no interactive one waits, and leave it a quarter of the room.
+ * Step: one token of every running answer, and prompt rows of at most `stepTokens` tokens together.
+ */
+export class Scheduler {
+  readonly #allocator: PageAllocator;
+  readonly #limits: EngineLimits;
+  readonly #queues: Queues;
+  #running: Running[] = [];
+
+  constructor(allocator: PageAllocator, limits: EngineLimits) {
+    this.#allocator = allocator;
+    this.#limits = limits;
+    this.#queues = new Queues(limits.queueMax);
+  }
+
+  /** True when nothing runs or waits. */
+  get idle(): boolean {
+    return this.#running.length === 0 && !this.#queues.peek('interactive') && !this.#queues.peek('batch');
+  }
+
+  get load(): EngineLoad {
+    return {
+      waitingInteractive: this.#queues.waiting('interactive'),
+      waitingBatch: this.#queues.waiting('batch'),
+      running: this.#running.length,
+      freePages: this.#allocator.freeCount,
+    };
+  }
+
+  /** Queues a request. Throws KV_CACHE_EXCEEDED if it can never run here, QUEUE_FULL if too many wait. */
+  submit(task: Task): void {
+    assert(task.slots <= this.#limits.slots, `request ${task.id} wants more slots than there are`);
+    if (task.pagesMax > this.#allocator.pageCount) {
+      throw new ZmeshError(
+        'KV_CACHE_EXCEEDED',
+        `the request may need ${task.pagesMax} pages of KV cache, the process has ${this.#allocator.pageCount}`,
+        { limit: this.#allocator.pageCount, value: task.pagesMax },
+      );
+    }
+    this.#queues.push(task);
+  }
+
+  /** Removes a request, waiting or running, and frees what it holds. Returns undefined if it is not here (any more). */
+  remove(id: number): Task | undefined {
+    const waiting = this.#queues.remove(id);
+    if (waiting) return waiting;
+    const running = this.#running.find(({ task }) => task.id === id);
+    if (running) this.#release(running);
+    return running?.task;
+  }
+
+  /** A running request by its number. */
+  running(id: number): Task | undefined {
+    return this.#running.find(({ task }) => task.id === id)?.task;
+  }
+
+  /** What runs next; empty if nothing does. `onStart` is called for each request that is admitted. */
+  plan(onStart: (task: Task) => void): readonly Batch[] {
+    this.#admit(onStart);
+    return groupRows([
+      ...this.#running.flatMap(({ task }) => (task.prefilling ? [] : task.decodeRows())),
+      ...this.#promptRows(),
+    ]);
+  }
+
+  /** Takes out what is done and frees it. Call after every batch. */
+  settle(nowMs: number): readonly Task[] {
+    const done = this.#running.filter(({ task }) => task.done);
+    for (const running of done) {
+      this.#release(running);
+      this.#queues.noteDone(nowMs);
+    }
+    return done.map(({ task }) => task);
+  }
+
+  /** Asserts that pages, reservations and slots add up. */
+  checkIntegrity(): void {
+    this.#allocator.checkIntegrity();
+    const pages = this.#running.reduce((sum, { task }) => sum + task.pagesMax, 0);
+    assert.equal(this.#allocator.reservedCount, pages, 'reservations do not add up');
+    assert(this.#slots() <= this.#limits.slots, 'more slots are filled than there are');
+    if (this.#running.length === 0)
+      assert.equal(this.#allocator.freeCount, this.#allocator.pageCount, 'pages leak');
+  }
+
+  #admit(onStart: (task: Task) => void): void {
+    for (;;) {
+      const task = this.#queues.peek('interactive') ?? this.#queues.peek('batch');
+      if (!task || this.#slots() + task.slots > this.#limits.slots) return;
+      if (task.priority === 'batch' && !this.#batchMayStart(task)) return;
+      if (!this.#allocator.reserve(task.pagesMax)) return;
+      this.#queues.shift(task.priority);
+      this.#running.push({ task, passedOver: 0 });
+      onStart(task);
+    }
+  }
+
+  #batchMayStart(task: Task): boolean {
+    if (this.#running.length === 0) return true;
+    let { slots, pagesMax: pages } = task;
+    for (const other of this.#running) {
+      if (other.task.priority !== 'batch') continue;
+      slots += other.task.slots;
+      pages += other.task.pagesMax;
+    }
+    return (
+      slots <= this.#limits.slots * BATCH_SHARE_MAX && pages <= this.#allocator.pageCount * BATCH_SHARE_MAX
+    );
+  }
+
+  #promptRows(): readonly Row[] {
+    const rows: Row[] = [];
+    let budget = this.#limits.stepTokens;
+    for (const running of this.#promptOrder()) {
+      const row = budget > 0 ? running.task.promptRow(budget) : null;
+      if (!row) {
+        running.passedOver++;
+        continue;
+      }
+      assert(row.step.tokens.length <= budget, 'a prompt row larger than its budget');
+      budget -= row.step.tokens.length;
+      running.passedOver = 0;
+      rows.push(row);
+    }
+    return rows;
+  }
+
+  #promptOrder(): readonly Running[] {
+    const rank = ({ task, passedOver }: Running): number =>
+      passedOver >= PASSED_OVER_MAX ? 0 : rankOf[task.priority];
+    return this.#running.filter(({ task }) => task.prefilling).sort((a, b) => rank(a) - rank(b));
+  }
+
+  #slots(): number {
+    return this.#running.reduce((sum, { task }) => sum + task.slots, 0);
+  }
+
+  #release(running: Running): void {
+    running.task.release();
+    this.#allocator.unreserve(running.task.pagesMax);
+    this.#running = this.#running.filter((other) => other !== running);
+  }
+}
+
+const rankOf: Readonly<Record<PriorityClass, number>> = { interactive: 1, batch: 2 };
