@@ -107,6 +107,14 @@ export const SETTINGS = {
     max: 3_600_000,
     help: 'how long the list of served models is used before inference is asked again',
   },
+  firstViewMs: {
+    env: 'ZMESH_DISPATCHER_FIRST_VIEW_MS',
+    type: 'integer',
+    default: 3000,
+    min: 0,
+    max: 600_000,
+    help: 'how long a start waits for the registry before it serves without experts',
+  },
   drainMs: {
     env: 'ZMESH_DISPATCHER_DRAIN_MS',
     type: 'integer',

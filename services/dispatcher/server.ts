@@ -12,8 +12,6 @@ import { createGate } from './gate.js';
 import { dispatcherHandlers } from './handlers.js';
 import { createModels } from './models.js';
 
-/** How long a start waits for the first view of the registry before it serves without one, milliseconds. */
-const FIRST_VIEW_MS = 3000;
 /** How long asking for the served models may take, milliseconds. */
 const MODELS_MS = 5000;
 /** How long asking the registry for one name may take, milliseconds. */
@@ -53,7 +51,7 @@ export async function startDispatcher(settings: DispatcherSettings, log: Logger)
   };
   try {
     const wait = new AbortController();
-    await Promise.race([catalog.first, sleep(FIRST_VIEW_MS, wait.signal).catch(() => {})]);
+    await Promise.race([catalog.first, sleep(settings.firstViewMs, wait.signal).catch(() => {})]);
     wait.abort();
     if (!catalog.view())
       log.warn('serving without a view of the registry: experts are unknown until it is back');

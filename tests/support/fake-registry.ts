@@ -26,6 +26,8 @@ export interface FakeRegistry {
   readonly watches: bigint[];
   /** Names that were asked for. */
   readonly lookUps: string[];
+  /** True: GetExpert answers that the registry cannot be reached, as when NATS is away. */
+  away: boolean;
   /** Forgets all revisions up to now: a resumed watch is refused. */
   compact(): void;
   /** Goes away, cutting off watches. */
@@ -67,6 +69,7 @@ export async function startFakeRegistry(): Promise<FakeRegistry> {
         },
         async getExpert({ name }) {
           lookUps.push(name);
+          if (registry.away) throw new ZmeshError('REGISTRY_UNAVAILABLE', 'NATS cannot be reached');
           return { expert: find(name, [...hidden]) };
         },
       },
@@ -75,7 +78,8 @@ export async function startFakeRegistry(): Promise<FakeRegistry> {
   const log = createLog('fake', { ZMESH_LOG_LEVEL: 'silent' });
   let server = await serve({ host: '127.0.0.1', port: 0, services, log });
   const { port, address } = server;
-  return {
+  const registry: FakeRegistry = {
+    away: false,
     address,
     watches,
     lookUps,
@@ -101,6 +105,7 @@ export async function startFakeRegistry(): Promise<FakeRegistry> {
       server = await serve({ host: '127.0.0.1', port, services, log });
     },
   };
+  return registry;
 }
 
 function pick<K extends keyof typeof ExpertRegistryServiceService>(
