@@ -4,6 +4,7 @@ import type { TensorEntry } from '#shared/safetensors/header.js';
 import { openSafetensors } from '#shared/safetensors/read-file.js';
 import type { StoredTensor } from '../graph/builder.js';
 import type { WeightFiles } from '../graph/serving.js';
+import { canonicalWeights, type WeightShape } from '../model/canonical.js';
 import type { PreparedModel } from '../model/prepared.js';
 
 /** Weights that are not factored, in a prepared model's folder. */
@@ -14,18 +15,17 @@ const PLAIN_FILE = 'weights.safetensors';
  * @throws ZmeshError CORRUPT when a file or tensor is missing or not as the model says.
  */
 export async function locateWeights(folder: string, model: PreparedModel): Promise<WeightFiles> {
-  const plain = await readHeader(folder, PLAIN_FILE);
+  const adapted = new Set(model.adapted.map(({ name }) => name));
+  const whole = canonicalWeights(model.config).filter(({ name }) => !adapted.has(name));
+  const plain = await locate(folder, PLAIN_FILE, whole);
   const factors = new Map<string, { u: StoredTensor; vt: StoredTensor }>();
   for (const { name, rows, columns } of model.adapted) {
-    const location = `factors/${name}.safetensors`;
-    const tensors = await readHeader(folder, location);
     const rank = Math.min(rows, columns);
-    const expect = (tensor: string, shape: readonly number[]) => {
-      const found = tensors.get(tensor);
-      if (found && found.shape.join() === shape.join()) return found;
-      throw corrupt(join(folder, location), `f32 tensor \`${tensor}\` of shape [${shape}] is not there`);
-    };
-    factors.set(name, { u: expect('u', [rows, rank]), vt: expect('vt', [rank, columns]) });
+    const found = await locate(folder, `factors/${name}.safetensors`, [
+      { name: 'u', shape: [rows, rank] },
+      { name: 'vt', shape: [rank, columns] },
+    ]);
+    factors.set(name, { u: found.get('u')!, vt: found.get('vt')! });
   }
   return { plain, factors };
 }
@@ -38,21 +38,34 @@ export function weightBytes(weights: WeightFiles): number {
   return bytes;
 }
 
-/** The f32 tensors of one file by name. */
-async function readHeader(folder: string, location: string): Promise<Map<string, StoredTensor>> {
+/** Finds the given f32 tensors in one file. */
+async function locate(
+  folder: string,
+  location: string,
+  wanted: readonly WeightShape[],
+): Promise<Map<string, StoredTensor>> {
   const path = join(folder, location);
+  const tensors = await readHeader(path);
+  return new Map(
+    wanted.map(({ name, shape }) => {
+      const found = tensors.get(name);
+      if (found?.dtype !== 'F32' || found.shape.join() !== shape.join()) {
+        const given = found ? `${found.dtype} [${found.shape}]` : 'missing';
+        throw corrupt(path, `tensor \`${name}\` should be F32 [${shape}] and is ${given}`);
+      }
+      return [name, { shape, location, offset: found.offset, bytes: found.length }];
+    }),
+  );
+}
+
+async function readHeader(path: string): Promise<ReadonlyMap<string, TensorEntry>> {
   try {
     const file = await openSafetensors(path);
     await file.close();
-    const entries = [...file.tensors.values()].filter(({ dtype }) => dtype === 'F32');
-    return new Map(entries.map((entry) => [entry.name, stored(entry, location)]));
+    return file.tensors;
   } catch (error) {
     throw corrupt(path, error instanceof Error ? error.message : String(error), error);
   }
-}
-
-function stored({ shape, offset, length }: TensorEntry, location: string): StoredTensor {
-  return { shape, location, offset, bytes: length };
 }
 
 function corrupt(path: string, fault: string, cause?: unknown): ZmeshError {

@@ -126,4 +126,22 @@ describe('a runtime that cannot start', () => {
     );
     await served.close();
   });
+
+  it('names the tensor that is not as the config says', async () => {
+    const served = await serveCheckpoint('qwen2-bias', 'mlp');
+    const { folder, model } = served.prepared;
+    const wider = { ...model, config: { ...model.config, vocabularySize: 321 } };
+    await assert.rejects(
+      createOnnxRuntime({ folder, model: wider, kvBytes: 1 << 20, threads: 1 }),
+      (error: ZmeshError) => {
+        assert.equal(error.reason, 'CORRUPT');
+        assert.match(
+          error.message,
+          /tensor `model\.embed_tokens\.weight` should be F32 \[321,64\] and is F32 \[320,64\]/,
+        );
+        return true;
+      },
+    );
+    await served.close();
+  });
 });
