@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { ZmeshError } from '#shared/errors.js';
 import { spansFromOtlp } from '#shared/telemetry/otlp-json.js';
 import type { TraceSettings } from './config.js';
-import { createTraceStore, type TraceStore } from './store.js';
+import { TraceStore } from './store.js';
 
 const HOST = '127.0.0.1';
 const BODY_MAX_BYTES = 16 * 1024 * 1024;
@@ -25,7 +25,7 @@ export interface TraceSink {
  */
 export async function startTraceSink(settings: TraceSettings): Promise<TraceSink> {
   const { slowMs, tracesMax, maxBytes } = settings;
-  const store = createTraceStore({ slowMs, tracesMax, maxBytes });
+  const store = new TraceStore({ slowMs, tracesMax, maxBytes });
   const server = createServer((request, response) => {
     answer(store, request).then(
       ({ status, body }) => reply(response, status, body),
@@ -52,6 +52,10 @@ interface Reply {
 }
 
 async function answer(store: TraceStore, request: IncomingMessage): Promise<Reply> {
+  // A web page that points a name of its own at loopback must not read traces.
+  if (!/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(request.headers.host ?? '')) {
+    return { status: 403, body: { error: 'this store answers to 127.0.0.1 and localhost alone' } };
+  }
   const url = new URL(request.url ?? '/', `http://${HOST}`);
   if (request.method === 'POST' && url.pathname === '/v1/traces') return takeSpans(store, request);
   if (request.method !== 'GET')

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
+import { createServer, get as httpGet } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
@@ -49,8 +49,13 @@ describe('the sink over HTTP', () => {
     await provider.shutdown();
   });
 
-  test('it listens on loopback alone', () => {
+  test('it listens on loopback alone, and answers to no other name', async () => {
     assert.match(sink.url, /^http:\/\/127\.0\.0\.1:\d+$/);
+    const status = await new Promise((resolve) => {
+      const headers = { host: 'evil.example' };
+      httpGet(`${sink.url}/traces`, { headers }, (response) => resolve(response.resume().statusCode));
+    });
+    assert.equal(status, 403);
   });
 
   test('what is no OTLP JSON is refused, and nothing is stored', async () => {

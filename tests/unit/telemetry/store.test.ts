@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createTraceStore, type TraceStore } from '#deploy/local/traces/store.js';
+import { TraceStore, type TraceStoreOptions } from '#deploy/local/traces/store.js';
 import type { StoredSpan } from '#shared/telemetry/stored-trace.js';
 import { sampleSpans, span, T0, TRACE_ID } from './sample-trace.js';
 
 /** A store with a clock that tests move. */
-function storeAt(options: Parameters<typeof createTraceStore>[0] = {}): {
+function storeAt(options: TraceStoreOptions = {}): {
   store: TraceStore;
   pass: (ms: number) => void;
 } {
   let nowMs = T0;
-  const store = createTraceStore({ now: () => nowMs, ...options });
+  const store = new TraceStore({ now: () => nowMs, ...options });
   return {
     store,
     pass(ms) {
