@@ -21,15 +21,16 @@ export interface Catalog {
 export interface FollowOptions {
   readonly watch: (request: WatchExpertsRequest, options: CallOptions) => AsyncIterable<WatchExpertsResponse>;
   readonly log: Logger;
-  /** Milliseconds of silence after which the watch counts as broken. Default 25000: the registry speaks every 10 s. */
-  readonly silenceMsMax?: number;
   /** First and longest pause before watching again, milliseconds. Default 100 and 5000. */
   readonly retryMs?: readonly [first: number, longest: number];
   /** Milliseconds since any fixed point. Default performance.now. */
   readonly now?: () => number;
 }
 
-/** Above this age of the last message the view no longer counts as current, milliseconds: one missed keep-alive. */
+/**
+ * After this silence the view no longer counts as current, milliseconds. The registry speaks every 10 s while its store is
+ * connected; silence alone does not end the watch, gRPC's own keep-alive finds a dead peer.
+ */
 const CURRENT_MS = 15_000;
 
 /**
@@ -50,7 +51,7 @@ export function followRegistry(options: FollowOptions): Catalog {
 
   const read = async (): Promise<void> => {
     const building = view !== undefined && revision > 0n ? view : createCatalogView();
-    for await (const message of watchOnce(options, revision, stopping.signal)) {
+    for await (const message of options.watch({ model: '', afterRevision: revision }, stopping)) {
       if (message.event) building.apply(message.event);
       if (building === view) revision = message.revision;
       if (!message.current) continue;
@@ -91,28 +92,4 @@ export function followRegistry(options: FollowOptions): Catalog {
       await done;
     },
   };
-}
-
-/** One watch, cut off after too long a silence. */
-async function* watchOnce(
-  { watch, silenceMsMax = 25_000 }: FollowOptions,
-  afterRevision: bigint,
-  stopping: AbortSignal,
-): AsyncGenerator<WatchExpertsResponse> {
-  const silence = new AbortController();
-  const cut = (): void =>
-    silence.abort(
-      new ZmeshError('REGISTRY_UNAVAILABLE', `silent for ${silenceMsMax} ms`, { limit: silenceMsMax }),
-    );
-  let timer = setTimeout(cut, silenceMsMax);
-  try {
-    const signal = AbortSignal.any([stopping, silence.signal]);
-    for await (const message of watch({ model: '', afterRevision }, { signal })) {
-      clearTimeout(timer);
-      yield message;
-      timer = setTimeout(cut, silenceMsMax);
-    }
-  } finally {
-    clearTimeout(timer);
-  }
 }
