@@ -1,5 +1,5 @@
 import { loadSettings, type Settings, SettingsError, type SettingsTable } from '#shared/config.js';
-import { ROUTED_ALIAS } from '#shared/svf/names.js';
+import { checkAlias, ROUTED_ALIAS } from '#shared/svf/names.js';
 
 /** Every setting of the dispatcher. */
 export const SETTINGS = {
@@ -128,13 +128,20 @@ export const SETTINGS = {
 /** The dispatcher's settings. */
 export type DispatcherSettings = Settings<typeof SETTINGS>;
 
-/** Reads the settings. Throws SettingsError with every fault; also where two settings contradict each other. */
+/** Reads the settings. Throws SettingsError for faults in single settings, else for those that they have together. */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): DispatcherSettings {
   const settings = loadSettings(SETTINGS, env);
+  const faults: string[] = [];
   if (settings.firstPassMode === 'generate' && settings.firstPassBlend === 'probability') {
-    throw new SettingsError([
+    faults.push(
       `${SETTINGS.firstPassBlend.env}=probability needs ${SETTINGS.firstPassMode.env}=score: a written label has no probabilities`,
-    ]);
+    );
   }
+  try {
+    checkAlias(settings.routedAlias, SETTINGS.routedAlias.env);
+  } catch (error) {
+    faults.push((error as Error).message);
+  }
+  if (faults.length > 0) throw new SettingsError(faults);
   return settings;
 }
