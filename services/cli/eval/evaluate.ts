@@ -49,11 +49,13 @@ interface Job {
 /**
  * Asks every question under every strategy, greedily, and verifies the answers. An answer that its budget cut off is wrong,
  * whatever it says. A full queue is waited for; any other failure of a call ends the evaluation with its reason: a table
- * never hides that questions went unanswered.
+ * never hides that questions went unanswered. Throws INVALID_FIELD where two tasks or two strategies have one name.
  */
 export async function evaluate(options: EvalOptions): Promise<EvalResult> {
   const startMs = performance.now();
   const { tasks, strategies, concurrency, signal, onProgress } = options;
+  checkNames('tasks', tasks);
+  checkNames('strategies', strategies);
   const cells = tasks.flatMap((task) =>
     strategies.map((strategy) => ({ task, strategy, outcomes: [] as Outcome[] })),
   );
@@ -75,6 +77,16 @@ export async function evaluate(options: EvalOptions): Promise<EvalResult> {
     })),
     durationMs: performance.now() - startMs,
   };
+}
+
+/** Results are looked up by name: two of one name would count as one. */
+function checkNames(field: string, named: readonly { readonly name: string }[]): void {
+  const twice = named.find(({ name }, i) => named.findIndex((other) => other.name === name) < i);
+  if (!twice) return;
+  throw new ZmeshError('INVALID_FIELD', `two of the ${field} are called "${twice.name}"`, {
+    field,
+    value: twice.name,
+  });
 }
 
 async function ask(

@@ -111,6 +111,18 @@ test('every question is asked under every strategy, greedily, within its budget,
   }
 });
 
+test('two tasks or strategies of one name are refused', async () => {
+  const client = { complete: async (request: CompleteRequest) => answer(request) };
+  await assert.rejects(evaluate({ ...BASE, client, tasks: [SUMS, OTHERS, SUMS] }), {
+    reason: 'INVALID_FIELD',
+    message: 'two of the tasks are called "sums"',
+  });
+  await assert.rejects(evaluate({ ...BASE, client, strategies: [NONE, NONE] }), {
+    reason: 'INVALID_FIELD',
+    message: 'two of the strategies are called "none"',
+  });
+});
+
 test('a limit takes the first questions of each task', async () => {
   const result = await evaluate({
     ...BASE,
