@@ -1,16 +1,25 @@
+import type { JetStreamManager } from '@nats-io/jetstream';
 import type { ObjectInfo, ObjectStore } from '@nats-io/obj';
-import { withTimeout } from '#shared/deadline.js';
+import { sleep } from '#shared/deadline.js';
 import { ZmeshError } from '#shared/errors.js';
 import { sha256Hex } from '#shared/ids.js';
+
+/** An object store and what is needed to look beneath it. */
+export interface Blobs {
+  readonly bucket: string;
+  readonly objects: ObjectStore;
+  readonly jsm: JetStreamManager;
+}
 
 /** Below NATS' default max_payload of 1 MiB. */
 const CHUNK_BYTES = 512 * 1024;
 const WRITE_TIMEOUT_MS = 10_000;
-/** Chunks follow each other within milliseconds; one that does not come in this time was lost on disk. */
-const CHUNK_TIMEOUT_MS = 4000;
+/** Chunks follow each other within milliseconds; after this time it is asked whether the next one exists. */
+const STALL_MS = 400;
+const CHUNK_TIMEOUT_MS = 5000;
 
 /** Stores a blob under its hash. A sound one that is there is left alone; a damaged one is replaced. */
-export async function writeBlob(blobs: ObjectStore, sha256: string, bytes: Uint8Array): Promise<void> {
+export async function writeBlob(blobs: Blobs, sha256: string, bytes: Uint8Array): Promise<void> {
   if (await isSound(blobs, sha256)) return;
   const source = new ReadableStream<Uint8Array>({
     start(controller) {
@@ -18,13 +27,12 @@ export async function writeBlob(blobs: ObjectStore, sha256: string, bytes: Uint8
       controller.close();
     },
   });
-  await blobs.put({ name: sha256, options: { max_chunk_size: CHUNK_BYTES } }, source, {
-    timeout: WRITE_TIMEOUT_MS,
-  });
+  const meta = { name: sha256, options: { max_chunk_size: CHUNK_BYTES } };
+  await blobs.objects.put(meta, source, { timeout: WRITE_TIMEOUT_MS });
 }
 
-async function isSound(blobs: ObjectStore, sha256: string): Promise<boolean> {
-  const info = await blobs.info(sha256);
+async function isSound(blobs: Blobs, sha256: string): Promise<boolean> {
+  const info = await blobs.objects.info(sha256);
   if (!info || info.deleted) return false;
   try {
     await readBlob(blobs, sha256);
@@ -36,8 +44,8 @@ async function isSound(blobs: ObjectStore, sha256: string): Promise<boolean> {
 }
 
 /** A blob whose hash was checked. Throws CORRUPT if it is missing, incomplete or has another hash. */
-export async function readBlob(blobs: ObjectStore, sha256: string): Promise<Uint8Array> {
-  const info = await blobs.info(sha256);
+export async function readBlob(blobs: Blobs, sha256: string): Promise<Uint8Array> {
+  const info = await blobs.objects.info(sha256);
   if (!info || info.deleted) throw corrupt(sha256, 'is not in the store');
   const bytes = await collect(blobs, info, sha256);
   const hash = sha256Hex(bytes);
@@ -45,8 +53,8 @@ export async function readBlob(blobs: ObjectStore, sha256: string): Promise<Uint
   return bytes;
 }
 
-async function collect(blobs: ObjectStore, info: ObjectInfo, sha256: string): Promise<Uint8Array> {
-  const result = await blobs.get(sha256);
+async function collect(blobs: Blobs, info: ObjectInfo, sha256: string): Promise<Uint8Array> {
+  const result = await blobs.objects.get(sha256);
   if (!result) throw corrupt(sha256, 'is not in the store');
   // Its own digest check; ours is stricter. Unheard, the rejection would end the process.
   result.error.catch(() => {});
@@ -55,34 +63,45 @@ async function collect(blobs: ObjectStore, info: ObjectInfo, sha256: string): Pr
   let filled = 0;
   try {
     for (;;) {
-      const { done, value } = await inTime(reader.read(), sha256, { filled, size: info.size });
-      if (done) break;
-      if (filled + value.length > info.size) throw corrupt(sha256, `holds more than its ${info.size} bytes`);
-      bytes.set(value, filled);
-      filled += value.length;
+      const next = await readOrLost(blobs, info, reader);
+      if (next === 'lost' || next.done) break;
+      if (filled + next.value.length > info.size)
+        throw corrupt(sha256, `holds more than its ${info.size} bytes`);
+      bytes.set(next.value, filled);
+      filled += next.value.length;
     }
   } catch (error) {
-    await reader.cancel().catch(() => {});
     if (error instanceof ZmeshError) throw error;
     throw corrupt(sha256, error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : String(error));
+  } finally {
+    await reader.cancel().catch(() => {});
   }
   if (filled !== info.size) throw corrupt(sha256, `holds ${filled} of ${info.size} bytes`);
   return bytes;
 }
 
-/** The client waits for ever for a chunk that is gone. */
-async function inTime<T>(work: Promise<T>, sha256: string, at: { filled: number; size: number }): Promise<T> {
-  const limit = withTimeout(CHUNK_TIMEOUT_MS);
+/**
+ * The next chunk, or `lost` when it is known to be lost: the client itself waits for ever for a last chunk that is damaged
+ * on disk.
+ */
+async function readOrLost(
+  { bucket, jsm }: Blobs,
+  info: ObjectInfo,
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+) {
+  const arrived = new AbortController();
+  const lost = async (): Promise<'lost'> => {
+    await sleep(STALL_MS, arrived.signal);
+    const last = await jsm.streams
+      .getMessage(`OBJ_${bucket}`, { last_by_subj: `$O.${bucket}.C.${info.nuid}` })
+      .catch(() => undefined);
+    if (last !== null) await sleep(CHUNK_TIMEOUT_MS - STALL_MS, arrived.signal);
+    return 'lost';
+  };
   try {
-    return await Promise.race([
-      work,
-      new Promise<never>((_, reject) => {
-        const late = (): void => reject(corrupt(sha256, `holds ${at.filled} of ${at.size} bytes`));
-        limit.signal.addEventListener('abort', late, { once: true });
-      }),
-    ]);
+    return await Promise.race([reader.read(), lost()]);
   } finally {
-    limit.clear();
+    arrived.abort();
   }
 }
 

@@ -149,10 +149,12 @@ async function publishExpert(core: Core, publication: Publication) {
   const known = core.view.experts.get(`${spec.model}/${spec.name}`)?.versions.get(version);
   if (known?.retired && alias !== '') throw retired(spec, version);
 
+  const vectorsSha256 = sha256Hex(vectors);
+  // Published again, the same file also heals a blob that was damaged on disk.
+  if (!known || known.expert.vectorsSha256 === vectorsSha256)
+    await core.store.putBlob(vectorsSha256, vectors);
   let created = false;
   if (!known) {
-    const vectorsSha256 = sha256Hex(vectors);
-    await core.store.putBlob(vectorsSha256, vectors);
     const expert = ExpertVersion.create({
       spec,
       version,

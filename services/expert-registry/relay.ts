@@ -6,6 +6,7 @@ import type { EventConnection } from '#shared/events/connection.js';
 import { publish } from '#shared/events/publish.js';
 import { EXPERT_STREAM } from '#shared/events/streams.js';
 import { expertSubject } from '#shared/events/subjects.js';
+import { whileConnected } from '#shared/events/while-connected.js';
 import type { Logger } from '#shared/log.js';
 import type { LoggedChange, View } from './view.js';
 
@@ -67,7 +68,7 @@ async function relay(
       position = undefined;
       // Another replica was quicker: go on behind it at once.
       if (isWrongLastSequence(error)) continue;
-      log.warn({ err: error }, 'an event could not be relayed; it will be');
+      if (connection.connected) log.warn({ err: error }, 'an event could not be relayed; it will be');
       await sleep(RETRY_MS, signal).catch(() => {});
     }
   }
@@ -87,10 +88,13 @@ function relayOne(connection: EventConnection, change: LoggedChange, position: P
 }
 
 async function readPosition(connection: EventConnection): Promise<Position> {
-  const { state } = await connection.jsm.streams.info(EXPERT_STREAM);
+  const { state } = await whileConnected(connection, () => connection.jsm.streams.info(EXPERT_STREAM));
   if (state.messages === 0) return { sequence: state.last_seq, revision: 0 };
   try {
-    const last = await connection.jsm.streams.getMessage(EXPERT_STREAM, { seq: state.last_seq });
+    const { jsm } = connection;
+    const last = await whileConnected(connection, () =>
+      jsm.streams.getMessage(EXPERT_STREAM, { seq: state.last_seq }),
+    );
     if (last) return { sequence: last.seq, revision: Number(RegistryEvent.decode(last.data).revision) };
   } catch (error) {
     if (!(error instanceof JetStreamApiError && error.code === NO_MESSAGE_FOUND)) throw error;

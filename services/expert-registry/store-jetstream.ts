@@ -1,12 +1,13 @@
 import { JetStreamApiError as ApiError, type JetStreamApiError } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import type { MsgHdrs } from '@nats-io/nats-core';
-import { type ObjectStore, Objm, StorageType } from '@nats-io/obj';
+import { Objm, StorageType } from '@nats-io/obj';
 import { ZmeshError } from '#shared/errors.js';
 import type { EventConnection } from '#shared/events/connection.js';
 import { consume } from '#shared/events/consume.js';
 import { traceHeaders } from '#shared/events/trace-headers.js';
-import { readBlob, writeBlob } from './blobs-jetstream.js';
+import { whileConnected } from '#shared/events/while-connected.js';
+import { type Blobs, readBlob, writeBlob } from './blobs-jetstream.js';
 import { type Append, type Follower, type RegistryStore, StoreConflict, type StoredEntry } from './store.js';
 
 /** KV bucket of all records. One bucket, so that there is one order of revisions. */
@@ -38,18 +39,23 @@ export async function openJetStreamStore(
       storage: StorageType.File,
       replicas,
     });
-    return new Objm(connection.js).create(BLOBS_BUCKET, { storage: StorageType.File, replicas });
+    const objects = await new Objm(connection.js).create(BLOBS_BUCKET, {
+      storage: StorageType.File,
+      replicas,
+    });
+    return { bucket: BLOBS_BUCKET, objects, jsm: connection.jsm };
   });
   return storeOn(connection, blobs);
 }
 
-function storeOn(connection: EventConnection, blobs: ObjectStore): RegistryStore {
+function storeOn(connection: EventConnection, blobs: Blobs): RegistryStore {
   return {
     get connected() {
       return connection.connected;
     },
     append: (write) => guard(connection, () => append(connection, write)),
     read: (key) => guard(connection, () => read(connection, key)),
+    keys: () => guard(connection, () => keys(connection)),
     putBlob: (sha256, bytes) => guard(connection, () => writeBlob(blobs, sha256, bytes)),
     getBlob: (sha256) => guard(connection, () => readBlob(blobs, sha256)),
     follow: (follower, signal) => follow(connection, follower, signal),
@@ -88,6 +94,11 @@ async function read(connection: EventConnection, key: string): Promise<StoredEnt
   });
 }
 
+async function keys(connection: EventConnection): Promise<readonly string[]> {
+  const { state } = await connection.jsm.streams.info(STREAM, { subjects_filter: `${SUBJECT}>` });
+  return Object.keys(state.subjects ?? {}).map((subject) => subject.slice(SUBJECT.length));
+}
+
 function follow(connection: EventConnection, follower: Follower, signal: AbortSignal): Promise<void> {
   return consume(connection, {
     stream: STREAM,
@@ -119,11 +130,10 @@ function entryOf(message: {
   };
 }
 
-/** Fails at once while the server is away, and turns what the client throws into REGISTRY_UNAVAILABLE. */
+/** Fails at once while the server is away or when it is lost, and turns what the client throws into REGISTRY_UNAVAILABLE. */
 async function guard<T>(connection: EventConnection, work: () => Promise<T>): Promise<T> {
-  if (!connection.connected) throw unavailable('the connection to NATS is lost');
   try {
-    return await work();
+    return await whileConnected(connection, work);
   } catch (error) {
     if (error instanceof StoreConflict) throw error;
     // What looks like missing bytes may be the connection that was lost while they were read.

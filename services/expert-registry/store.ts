@@ -41,6 +41,8 @@ export interface RegistryStore {
   append(write: Append): Promise<number>;
   /** The last value of a key, read from the store; undefined if it has none. */
   read(key: string): Promise<StoredEntry | undefined>;
+  /** Every key that the store knows of, those of deleted records and of damaged ones too. */
+  keys(): Promise<readonly string[]>;
   /** Follows the log from its oldest kept entry on, until `signal` aborts. */
   follow(follower: Follower, signal: AbortSignal): Promise<void>;
   /** Stores a blob under its SHA-256; a sound one that is there is left alone, a damaged one is replaced. */

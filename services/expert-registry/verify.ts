@@ -22,7 +22,10 @@ export async function* verifyRegistry(
   { view, store }: Pick<Registry, 'view' | 'store'>,
   signal: AbortSignal,
 ): AsyncGenerator<VerifyRegistryResponse> {
-  const keys = [...view.faults.keys(), ...recordsOf(view).map(keyOf)].sort();
+  // Also what the store knows of and the view never saw: a record that is damaged on disk is not delivered.
+  const keys = [
+    ...new Set([...(await store.keys()), ...view.faults.keys(), ...recordsOf(view).map(keyOf)]),
+  ].sort();
   const count = { checked: 0n, total: BigInt(keys.length), faults: 0n };
   for (const record of keys) {
     signal.throwIfAborted();
@@ -51,7 +54,7 @@ export function recordsOf(view: View): StoredRecord[] {
 /** What is wrong with a record; '' = sound. Only an unreachable store is thrown. */
 async function faultOf(store: RegistryStore, view: View, key: string): Promise<string> {
   const entry = await store.read(key);
-  if (!entry) return 'the record is not in the store';
+  if (!entry) return 'the record cannot be read';
   try {
     const record = decodeRecord(key, entry.value);
     switch (record.kind) {

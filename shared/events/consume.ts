@@ -1,4 +1,9 @@
-import { DeliverPolicy, type JsMsg, type OrderedConsumerOptions } from '@nats-io/jetstream';
+import {
+  type ConsumerMessages,
+  DeliverPolicy,
+  type JsMsg,
+  type OrderedConsumerOptions,
+} from '@nats-io/jetstream';
 import type { MsgHdrs } from '@nats-io/nats-core';
 import { sleep } from '../deadline.js';
 import type { EventConnection } from './connection.js';
@@ -75,26 +80,40 @@ async function consumeOnce(
     ...(consumption.subjects ? { filter_subjects: [...consumption.subjects] } : {}),
   };
   const consumer = await connection.js.consumers.get(consumption.stream, options);
-  let current = (await consumer.info(true)).num_pending === 0;
-  if (current) consumption.onCurrent?.();
+  const caughtUp = once(() => consumption.onCurrent?.());
+  if (position.after >= last) caughtUp();
   const messages = await consumer.consume({ idle_heartbeat: IDLE_HEARTBEAT_MS, expires: PULL_EXPIRES_MS });
   const stop = (): void => void messages.close();
   signal.addEventListener('abort', stop, { once: true });
   try {
     if (signal.aborted) stop();
+    void whenIdle(messages, caughtUp);
     for await (const message of messages) {
       await handle(consumption, message);
       position.after = message.seq;
-      if (!current && message.info.pending === 0) {
-        current = true;
-        consumption.onCurrent?.();
-      }
+      if (message.seq >= last) caughtUp();
       if (signal.aborted) break;
     }
   } finally {
     signal.removeEventListener('abort', stop);
     await messages.close();
   }
+}
+
+/**
+ * A server that is idle has given all it has. Neither the last sequence nor the number of pending messages can tell that
+ * where the last messages were removed, are other subjects', or are damaged on disk: those are skipped without a word.
+ */
+async function whenIdle(messages: ConsumerMessages, idle: () => void): Promise<void> {
+  for await (const { type } of messages.status()) if (type === 'heartbeat') idle();
+}
+
+function once(fn: () => void): () => void {
+  let done = false;
+  return () => {
+    if (!done) fn();
+    done = true;
+  };
 }
 
 async function handle(consumption: Consumption, message: JsMsg): Promise<void> {

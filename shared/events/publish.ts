@@ -1,6 +1,7 @@
 import { type Context, context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import type { EventConnection } from './connection.js';
 import { traceHeaders } from './trace-headers.js';
+import { whileConnected } from './while-connected.js';
 
 const tracer = trace.getTracer('zmesh-events');
 
@@ -20,7 +21,7 @@ export interface Publication {
 /**
  * Publishes a message and waits until the stream has it on disk; a PRODUCER span around it travels in the W3C headers.
  * @returns the message's sequence in the stream.
- * Rejects with what the NATS client throws.
+ * Rejects with ConnectionLost or what the NATS client throws.
  */
 export async function publish(connection: EventConnection, publication: Publication): Promise<number> {
   const { subject, data, messageId, expectedLastSequence, parent = context.active() } = publication;
@@ -34,11 +35,12 @@ export async function publish(connection: EventConnection, publication: Publicat
   };
   const span = tracer.startSpan(`send ${subject}`, { kind: SpanKind.PRODUCER, attributes }, parent);
   try {
-    const ack = await connection.js.publish(subject, data, {
+    const options = {
       msgID: messageId,
       headers: traceHeaders(trace.setSpan(parent, span)),
       ...(expectedLastSequence === undefined ? {} : { expect: { lastSequence: expectedLastSequence } }),
-    });
+    };
+    const ack = await whileConnected(connection, () => connection.js.publish(subject, data, options));
     return ack.seq;
   } catch (error) {
     span.setStatus({

@@ -25,6 +25,7 @@ const { address } = await startRegistry(url, {
       return store.connected;
     },
     read: store.read,
+    keys: store.keys,
     follow: store.follow,
     getBlob: store.getBlob,
     putBlob: (sha256, bytes) => around('blob', () => store.putBlob(sha256, bytes)),
