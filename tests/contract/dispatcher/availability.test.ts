@@ -8,7 +8,7 @@ import { sha256Hex } from '#shared/ids.js';
 import { createLog } from '#shared/log.js';
 import { connect } from '#shared/rpc/client.js';
 import { startFakeInference, untilAborted } from '../../support/fake-inference.js';
-import { AUTO, ask, byPrompt, NONE, publishThree, refused, startBench } from './harness.js';
+import { AUTO, ask, byPrompt, eventually, NONE, publishThree, refused, startBench } from './harness.js';
 
 const MATH = sha256Hex('nano', 'math', '');
 const expert = (name: string): Strategy['kind'] => ({ $case: 'expert', value: { expert: name } });
@@ -18,11 +18,12 @@ test('while the registry is away aliases are as last seen, the receipt says how 
   inference.likelihood = (label) => (label === 'math' ? 0 : -9);
   await registry.stop();
   const ages: number[] = [];
-  while (ages.filter((age) => age > 0).length < 2) {
+  await eventually('the receipt tells an age', async () => {
     const { receipt } = await client.complete({ request: ask(AUTO) });
     assert.equal(receipt?.arms[0]?.expert, `nano/math@${MATH}`);
     ages.push(receipt.registryAgeS);
-  }
+    return ages.filter((age) => age > 0).length >= 2;
+  });
   assert(ages.at(-1)! > ages.at(-2)!, `ages grow: ${ages}`);
   await refused(
     client.complete({ request: ask(expert('nobody')) }),
@@ -36,12 +37,11 @@ test('while the registry is away aliases are as last seen, the receipt says how 
   await registry.restart();
   const second = registry.publish({ expert: 'math' }, 'second');
   registry.alias('math', 'stable', second);
-  for (;;) {
-    const back = await client.complete({ request: ask(expert('math')) });
-    if (back.receipt?.arms[0]?.expert !== `nano/math@${second}`) continue;
-    assert.equal(back.receipt.registryAgeS, 0);
-    break;
-  }
+  const back = await eventually('the moved alias is seen', async () => {
+    const { receipt: next } = await client.complete({ request: ask(expert('math')) });
+    return next?.arms[0]?.expert === `nano/math@${second}` && next;
+  });
+  assert.equal(back.registryAgeS, 0);
   assert(registry.watches.at(-1)! > 0n, 'the watch was resumed, not begun anew');
 });
 
@@ -52,11 +52,12 @@ test('a watch whose revision is gone begins anew and keeps answering meanwhile',
   registry.alias('code', 'stable', '');
   registry.compact();
   await registry.restart();
-  for (;;) {
+  await eventually('the vanished label is gone', async () => {
     const { models } = await client.listModels({});
-    if (models[0]?.routed.length === 1) break;
+    if (models[0]?.routed.length === 1) return true;
     assert.equal(models[0]?.routed.length, 2);
-  }
+    return false;
+  });
   assert.deepEqual(registry.watches.slice(0, 1), [0n]);
   assert.equal(registry.watches.at(-1), 0n);
 });
@@ -120,7 +121,7 @@ test('more requests than the limit are refused with the limit and a time to come
   const hanging = [1, 2].map(() =>
     client.complete({ request: ask(NONE) }, { signal: leaving.signal }).catch((error: Error) => error),
   );
-  while (running < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  await eventually('both are at work', async () => running === 2);
   const error = await refused(
     client.complete({ request: ask(NONE) }),
     'RESOURCE_EXHAUSTED',
@@ -131,13 +132,12 @@ test('more requests than the limit are refused with the limit and a time to come
   leaving.abort();
   await Promise.all(hanging);
   inference.before = async () => {};
-  let answered = false;
-  for (let i = 0; i < 100 && !answered; i++)
-    answered = await client.complete({ request: ask(NONE) }).then(
+  await eventually('room is made when requests end', () =>
+    client.complete({ request: ask(NONE) }).then(
       () => true,
       () => false,
-    );
-  assert(answered, 'room is made when requests end');
+    ),
+  );
 });
 
 test('a draining dispatcher finishes what runs and takes nothing new', async (t) => {

@@ -140,3 +140,14 @@ export async function refused(
   else assert.match(error.message, text);
   return error;
 }
+
+/** Tries until `check` gives something other than undefined or false, for at most 10 s; then fails with `what`. */
+export async function eventually<T>(what: string, check: () => Promise<T | undefined | false>): Promise<T> {
+  const endMs = performance.now() + 10_000;
+  while (performance.now() < endMs) {
+    const found = await check();
+    if (found !== undefined && found !== false) return found;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  return assert.fail(`never came true: ${what}`);
+}

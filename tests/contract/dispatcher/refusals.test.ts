@@ -12,6 +12,7 @@ import {
   byClassifier,
   byPrompt,
   chat,
+  eventually,
   NONE,
   pass,
   publishThree,
@@ -218,8 +219,18 @@ test('routing without experts, without a classifier or with ambiguous ones is re
     text: string,
   ) => refused(client.complete({ request: ask(strategy) }), 'FAILED_PRECONDITION', reason, text);
   const until = async (count: number) => {
-    while ((await client.listModels({}).catch(() => undefined))?.models[0]?.routed.length !== count);
+    await eventually(`${count} labels`, async () => {
+      const listed = await client.listModels({}).catch(() => undefined);
+      return listed?.models[0]?.routed.length === count;
+    });
   };
+  const clash = () =>
+    eventually('a clash is seen', () =>
+      client.listModels({}).then(
+        () => false,
+        () => true,
+      ),
+    );
   const none = 'nano cannot be routed: no expert with a label is published as "stable"';
   await precondition(byPrompt(), 'NO_ROUTED_EXPERTS', none);
   await precondition(byClassifier(), 'NO_ROUTED_EXPERTS', none);
@@ -240,13 +251,13 @@ test('routing without experts, without a classifier or with ambiguous ones is re
   registry.alias('judge', 'stable', registry.publish({ expert: 'judge', classifier: true }));
   registry.alias('umpire', 'stable', registry.publish({ expert: 'umpire', classifier: true }));
   const twoJudges = 'two classification experts are published for nano as "stable": judge and umpire';
-  while ((await client.listModels({}).catch(() => undefined)) !== undefined);
+  await clash();
   for (const strategy of [AUTO, byClassifier(), byPrompt()])
     await precondition(strategy, 'LABEL_AMBIGUOUS', twoJudges);
   registry.alias('umpire', 'stable', '');
   await until(1);
   registry.alias('sums', 'stable', registry.publish({ expert: 'sums', label: 'math' }));
-  while ((await client.listModels({}).catch(() => undefined)) !== undefined);
+  await clash();
   await precondition(
     byPrompt(),
     'LABEL_AMBIGUOUS',
