@@ -1,5 +1,6 @@
 import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { RegistryEvent } from '#proto/zmesh/v1/events.js';
+import { MESSAGING } from '../telemetry/semconv.js';
 import type { EventConnection } from './connection.js';
 import { consume } from './consume.js';
 import { EXPERT_STREAM } from './streams.js';
@@ -35,11 +36,11 @@ export function consumeExpertEvents(
     async onMessage({ subject, data, headers, sequence }) {
       const parent = contextOf(headers);
       const attributes = {
-        'messaging.system.name': 'nats',
-        'messaging.operation.type': 'process',
-        'messaging.operation.name': 'consume',
-        'messaging.destination.name': subject,
-        'messaging.message.body.size': data.length,
+        [MESSAGING.SYSTEM_NAME]: 'nats',
+        [MESSAGING.OPERATION_TYPE]: 'process',
+        [MESSAGING.OPERATION_NAME]: 'consume',
+        [MESSAGING.DESTINATION_NAME]: subject,
+        [MESSAGING.BODY_SIZE]: data.length,
       };
       const span = tracer.startSpan(`process ${subject}`, { kind: SpanKind.CONSUMER, attributes }, parent);
       try {

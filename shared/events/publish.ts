@@ -1,4 +1,5 @@
 import { type Context, context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { MESSAGING } from '../telemetry/semconv.js';
 import type { EventConnection } from './connection.js';
 import { traceHeaders } from './trace-headers.js';
 import { whileConnected } from './while-connected.js';
@@ -26,12 +27,12 @@ export interface Publication {
 export async function publish(connection: EventConnection, publication: Publication): Promise<number> {
   const { subject, data, messageId, expectedLastSequence, parent = context.active() } = publication;
   const attributes = {
-    'messaging.system.name': 'nats',
-    'messaging.operation.type': 'send',
-    'messaging.operation.name': 'publish',
-    'messaging.destination.name': subject,
-    'messaging.message.id': messageId,
-    'messaging.message.body.size': data.length,
+    [MESSAGING.SYSTEM_NAME]: 'nats',
+    [MESSAGING.OPERATION_TYPE]: 'send',
+    [MESSAGING.OPERATION_NAME]: 'publish',
+    [MESSAGING.DESTINATION_NAME]: subject,
+    [MESSAGING.MESSAGE_ID]: messageId,
+    [MESSAGING.BODY_SIZE]: data.length,
   };
   const span = tracer.startSpan(`send ${subject}`, { kind: SpanKind.PRODUCER, attributes }, parent);
   try {
