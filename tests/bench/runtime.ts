@@ -5,10 +5,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { loadSigma } from '#services/inference/model/load.js';
+import { prepareModel } from '#services/inference/model/prepare.js';
 import { createOnnxRuntime } from '#services/inference/runtime/onnx-runtime.js';
 import type { Runtime, SpectrumHandle, StepRow } from '#services/inference/runtime/runtime.js';
 import { projectRoot } from '#shared/paths.js';
-import { prepareFixture } from '../support/prepare-fixture.js';
 
 /** Milliseconds each figure is measured for. */
 const MEASURE_MS = 1000;
@@ -16,10 +17,19 @@ const MEASURE_MS = 1000;
 const source = process.argv[2] ?? join(projectRoot, 'models/octo-nano');
 const threads = Number(process.argv[3] ?? 1);
 const folder = await mkdtemp(join(tmpdir(), 'zmesh-bench-'));
-const prepared = await prepareFixture(source, folder, 'mlp');
+const model = await prepareModel({
+  checkpoint: source,
+  name: 'bench',
+  target: folder,
+  adapt: 'mlp',
+  replace: true,
+  onEvent: () => {},
+});
 const kvBytes = 256 << 20;
-const runtime = await createOnnxRuntime({ folder, model: prepared.model, kvBytes, threads });
-const sigma = prepared.model.adapted.flatMap(({ name }) => [...prepared.sigma.get(name)!]);
+const loading = performance.now();
+const runtime = await createOnnxRuntime({ folder, model, kvBytes, threads });
+console.log(`${model.parameters} parameters, loaded in ${Math.round(performance.now() - loading)} ms`);
+const sigma = [...(await loadSigma(folder, model)).values()].flatMap((values) => [...values]);
 const spectrum = runtime.addSpectrum(Float32Array.from(sigma));
 
 for (const batch of [1, 8, 32]) {

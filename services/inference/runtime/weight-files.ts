@@ -6,9 +6,7 @@ import type { StoredTensor } from '../graph/builder.js';
 import type { WeightFiles } from '../graph/serving.js';
 import { canonicalWeights, type WeightShape } from '../model/canonical.js';
 import type { PreparedModel } from '../model/prepared.js';
-
-/** Weights that are not factored, in a prepared model's folder. */
-const PLAIN_FILE = 'weights.safetensors';
+import { denseFile, factorFile } from '../model/prepared-files.js';
 
 /**
  * Finds every tensor of a prepared model: reads the headers, not the data.
@@ -17,11 +15,11 @@ const PLAIN_FILE = 'weights.safetensors';
 export async function locateWeights(folder: string, model: PreparedModel): Promise<WeightFiles> {
   const adapted = new Set(model.adapted.map(({ name }) => name));
   const whole = canonicalWeights(model.config).filter(({ name }) => !adapted.has(name));
-  const plain = await locate(folder, PLAIN_FILE, whole);
+  const plain = await locate(folder, denseFile('.'), whole);
   const factors = new Map<string, { u: StoredTensor; vt: StoredTensor }>();
   for (const { name, rows, columns } of model.adapted) {
     const rank = Math.min(rows, columns);
-    const found = await locate(folder, `factors/${name}.safetensors`, [
+    const found = await locate(folder, factorFile('.', name), [
       { name: 'u', shape: [rows, rank] },
       { name: 'vt', shape: [rank, columns] },
     ]);
