@@ -106,6 +106,7 @@ function follow(connection: EventConnection, follower: Follower, signal: AbortSi
     signal,
     onMessage: (message) => follower.onEntry(entryOf(message)),
     onCurrent: () => follower.onCurrent(),
+    onInterrupted: (error) => follower.onInterrupted(error),
   });
 }
 

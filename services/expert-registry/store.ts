@@ -28,6 +28,8 @@ export interface Follower {
   onEntry(entry: StoredEntry): void;
   /** Called when all entries so far were given: at the start and after each interruption. */
   onCurrent(): void;
+  /** Called with what interrupted the reading while the store is there; it goes on after a moment. */
+  onInterrupted(error: unknown): void;
 }
 
 /**

@@ -30,6 +30,8 @@ export interface Consumption {
   readonly onMessage: (message: StreamMessage) => void | Promise<void>;
   /** Called whenever the reader has caught up with the stream: once when it begins, and after each interruption. */
   readonly onCurrent?: () => void;
+  /** Called with what interrupted the reading; it is tried again after a moment. Default: nobody is told. */
+  readonly onInterrupted?: (error: unknown) => void;
   /** Ends the consumption. */
   readonly signal: AbortSignal;
 }
@@ -55,6 +57,7 @@ export async function consume(connection: EventConnection, consumption: Consumpt
       else await sleep(RETRY_WAIT_MS, round.signal).catch(() => {});
     } catch (error) {
       if (error instanceof HandlerError) throw error.cause;
+      if (!signal.aborted && connection.connected) consumption.onInterrupted?.(error);
       await sleep(RETRY_WAIT_MS, signal).catch(() => {});
     } finally {
       offState();
