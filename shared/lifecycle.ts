@@ -48,6 +48,8 @@ export function runService(name: string, start: (log: Logger) => Promise<Running
   process.on('SIGTERM', () => stop('SIGTERM'));
   process.on('SIGINT', () => stop('SIGINT'));
   process.on('disconnect', () => stop('supervisor gone'));
+  // It may have gone while this process was still loading.
+  if (process.send && !process.connected) stop('supervisor gone');
   process.on('unhandledRejection', (error) => {
     log.fatal({ err: error }, 'unhandled rejection');
     process.exit(1);

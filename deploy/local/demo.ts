@@ -48,7 +48,7 @@ async function main(args: string[]): Promise<number> {
   return holdMesh({
     env: { ...process.env, ...(port === undefined ? {} : { ZMESH_DISPATCHER_PORT: port }) },
     say: (line) => print(`${line}\n`),
-    progress: (line) => process.stderr.write(`${line}\n`),
+    aside: (line) => process.stderr.write(`${line}\n`),
     async started(mesh, signal) {
       await demonstrate(mesh, options, signal);
       if (options.exit) return 'leave';

@@ -9,8 +9,8 @@ export interface HoldOptions {
   readonly env: NodeJS.ProcessEnv;
   /** Hears one line for each thing done, reused or gone wrong. */
   readonly say: (line: string) => void;
-  /** Hears how far a preparation is. */
-  readonly progress: (line: string) => void;
+  /** Hears what is not a result: how far a preparation is, and the error that ends it all. */
+  readonly aside: (line: string) => void;
   /** Runs once the mesh has started; `leave` ends it, `stay` holds it until someone stops it. */
   readonly started: (mesh: LocalMesh, signal: AbortSignal) => Promise<'stay' | 'leave'>;
 }
@@ -20,13 +20,20 @@ export interface HoldOptions {
  * status: 0 after an orderly end, 1 if the mesh did not start, a service was given up or `started` failed.
  */
 export async function holdMesh(options: HoldOptions): Promise<number> {
-  const { env, say, progress, started } = options;
+  const { env, say, aside, started } = options;
   const stop = listenForStop(say);
   let mesh: LocalMesh | undefined;
   let status = 0;
   try {
     const settings = loadSettings(LOCAL_SETTINGS, env);
-    mesh = await startMesh({ home: zmeshHome(env), settings, env, say, progress, signal: stop.signal });
+    mesh = await startMesh({
+      home: zmeshHome(env),
+      settings,
+      env,
+      say,
+      progress: aside,
+      signal: stop.signal,
+    });
     const stopped = new Promise<'stopped'>((resolve) => {
       if (stop.signal.aborted) resolve('stopped');
       stop.signal.addEventListener('abort', () => resolve('stopped'), { once: true });
@@ -37,7 +44,7 @@ export async function holdMesh(options: HoldOptions): Promise<number> {
   } catch (error) {
     if (!stop.signal.aborted) {
       status = 1;
-      say(`error: ${error instanceof Error ? error.message : String(error)}`);
+      aside(`error: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
   if (stop.signal.aborted) say(`${(stop.signal.reason as Error).message}: draining`);

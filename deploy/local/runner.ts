@@ -1,18 +1,16 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ExpertRegistryServiceService } from '#proto/zmesh/v1/expert_registry.js';
 import { loadSettings } from '#shared/config.js';
-import { projectRoot } from '#shared/paths.js';
 import { connect } from '#shared/rpc/client.js';
 import { EMBEDDED_FOLDER, EMBEDDED_MODEL, publishEmbeddedExperts } from './embedded-model.js';
 import { describeImport, importModel } from './import-model.js';
+import { type MeshProcesses, meshProcesses } from './mesh-processes.js';
 import { ensureNatsServer } from './nats-server/install.js';
 import { startNatsServer } from './nats-server/start.js';
 import { checkPort, portOf } from './port.js';
-import { claimRun, type RunProcess } from './run-file.js';
-import { startServiceProcess } from './service-process.js';
+import { claimRun } from './run-file.js';
 import type { LocalSettings } from './settings.js';
-import { type Supervised, supervise } from './supervise.js';
 import { traceSettings } from './traces/config.js';
 import { startTraceSink } from './traces/sink.js';
 
@@ -46,86 +44,57 @@ export interface MeshOptions {
  * running then.
  */
 export async function startMesh(options: MeshOptions): Promise<LocalMesh> {
-  const { home, settings, env, say, signal } = options;
+  const { home, settings, env: outer, say, signal } = options;
   await checkPorts(settings);
-  const claim = claimRun(home, say);
-  const undo: (() => Promise<void>)[] = [async () => claim.release()];
-  const stop = async (): Promise<void> => {
-    for (const step of undo.splice(0).reverse()) await step();
-  };
-  const running: { readonly process: Supervised; readonly log: string }[] = [];
-  let traces = '';
-  const note = (phase: 'starting' | 'ready'): void => {
-    const processes: RunProcess[] = running.map(({ process: { name, current }, log }) => {
-      const { pid, address } = current();
-      return { name, pid, log, ...(address === undefined ? {} : { address }) };
-    });
-    if (traces !== '') processes.push({ name: 'traces', pid: process.pid, address: traces, log: '' });
-    claim.update({ phase, processes });
-  };
-  let phase: 'starting' | 'ready' = 'starting';
-  const keep = async (
-    name: string,
-    log: string,
-    start: Parameters<typeof supervise>[0]['start'],
-  ): Promise<string> => {
-    const supervised = await supervise({ name, start, say, restarted: () => note(phase) });
-    undo.push(() => supervised.stop());
-    running.push({ process: supervised, log });
-    note(phase);
-    signal.throwIfAborted();
-    return supervised.current().address ?? '';
-  };
   const logs = join(home, 'logs');
-  const base: NodeJS.ProcessEnv = { ...env, ZMESH_HOME: home };
-  const service = (name: string, portVariable: string, port: number, extra: NodeJS.ProcessEnv) => {
-    const logFile = join(logs, `${name}.log`);
-    rmSync(logFile, { force: true });
-    return keep(name, logFile, (address) =>
-      startServiceProcess({
-        name,
-        entry: join(projectRoot, 'dist/services', name, 'main.js'),
-        env: { ...base, ...extra, [portVariable]: String(address ? portOf(address) : port) },
-        logFile,
-        signal,
-      }),
-    );
-  };
+  mkdirSync(logs, { recursive: true });
+  const claim = claimRun(home, say);
+  const env: NodeJS.ProcessEnv = { ...outer, ZMESH_HOME: home };
+  const processes = meshProcesses({ claim, logs, env, say, signal });
   try {
-    mkdirSync(logs, { recursive: true });
-    const sink = await startTraceSink(loadSettings(traceSettings, env));
-    undo.push(() => sink.close());
-    traces = base.ZMESH_TRACE_SINK = sink.url;
+    const sink = await startTraceSink(loadSettings(traceSettings, outer));
+    processes.inside('traces', sink.url, () => sink.close());
+    env.ZMESH_TRACE_SINK = sink.url;
 
-    const nats = await ensureNatsServer({ home, log: say, env });
-    const natsStore = join(home, 'nats');
-    const natsUrl = await keep('nats-server', join(natsStore, 'nats-server.log'), async (url) => {
-      const port = url ? portOf(url) : settings.natsPort;
-      const started = await startNatsServer({ path: nats.path, storeDir: natsStore, port });
-      return { ...started, address: started.url };
-    });
-    const registry = await service('expert-registry', 'ZMESH_REGISTRY_PORT', settings.registryPort, {
-      ZMESH_NATS_URL: natsUrl,
-    });
-    if (settings.models.includes(EMBEDDED_MODEL)) await prepareEmbedded(options);
-    const inference = await service('inference', 'ZMESH_INFERENCE_PORT', settings.inferencePort, {
-      ZMESH_NATS_URL: natsUrl,
-      ZMESH_REGISTRY_ADDRESS: registry,
+    env.ZMESH_NATS_URL = await startNats(processes, options);
+
+    const registryPort = { variable: 'ZMESH_REGISTRY_PORT', value: settings.registryPort };
+    const registry = await processes.service('expert-registry', registryPort, {});
+    env.ZMESH_REGISTRY_ADDRESS = registry;
+
+    const embedded = settings.models.includes(EMBEDDED_MODEL);
+    if (embedded) await prepareEmbedded(options);
+    const inferencePort = { variable: 'ZMESH_INFERENCE_PORT', value: settings.inferencePort };
+    const inference = await processes.service('inference', inferencePort, {
       ZMESH_INFERENCE_MODELS: settings.models.join(','),
     });
-    if (settings.models.includes(EMBEDDED_MODEL)) await publishExperts(registry, options);
-    const dispatcher = await service('dispatcher', 'ZMESH_DISPATCHER_PORT', settings.dispatcherPort, {
+    if (embedded) await publishExperts(registry, options);
+
+    const dispatcherPort = { variable: 'ZMESH_DISPATCHER_PORT', value: settings.dispatcherPort };
+    const dispatcher = await processes.service('dispatcher', dispatcherPort, {
       ZMESH_INFERENCE_ADDRESS: inference,
-      ZMESH_REGISTRY_ADDRESS: registry,
     });
-    phase = 'ready';
-    note(phase);
-    const lost = Promise.race(running.map(({ process: { lost: one } }) => one));
-    return { addresses: { dispatcher, registry, traces }, lost, stop };
+    processes.ready();
+    return {
+      addresses: { dispatcher, registry, traces: sink.url },
+      lost: processes.lost(),
+      stop: processes.stop,
+    };
   } catch (error) {
-    await stop();
+    await processes.stop();
     throw error;
   }
+}
+
+async function startNats(processes: MeshProcesses, options: MeshOptions): Promise<string> {
+  const { home, settings, env, say } = options;
+  const { path } = await ensureNatsServer({ home, log: say, env });
+  const storeDir = join(home, 'nats');
+  return processes.keep('nats-server', join(storeDir, 'nats-server.log'), async (url) => {
+    const port = url ? portOf(url) : settings.natsPort;
+    const started = await startNatsServer({ path, storeDir, port });
+    return { ...started, address: started.url };
+  });
 }
 
 async function checkPorts(settings: LocalSettings): Promise<void> {

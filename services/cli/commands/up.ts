@@ -47,7 +47,7 @@ export const up = defineCommand({
     return holdMesh({
       env,
       say,
-      progress: (line) => io.err.write(`${line}\n`),
+      aside: (line) => io.err.write(`${line}\n`),
       async started() {
         show();
         say('the mesh is up; Ctrl-C stops it');

@@ -1,0 +1,94 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { projectRoot } from '#shared/paths.js';
+import { portOf } from './port.js';
+import type { RunClaim, RunProcess } from './run-file.js';
+import { startServiceProcess } from './service-process.js';
+import { type Incarnation, type Supervised, supervise } from './supervise.js';
+
+/** The processes of one mesh, in the order in which they were started. */
+export interface MeshProcesses {
+  /** Starts a process and keeps it alive; its address. */
+  keep(
+    name: string,
+    logFile: string,
+    start: (address: string | undefined) => Promise<Incarnation>,
+  ): Promise<string>;
+  /** Starts one of our services and keeps it alive at one address; that address. */
+  service(
+    name: string,
+    port: { readonly variable: string; readonly value: number },
+    env: NodeJS.ProcessEnv,
+  ): Promise<string>;
+  /** Adds what runs inside the runner itself to the run file. */
+  inside(name: string, address: string, close: () => Promise<void>): void;
+  /** Says in the run file that the mesh is ready. */
+  ready(): void;
+  /** Resolves with one line when one of the processes is given up. */
+  lost(): Promise<string>;
+  /** Stops everything, last started first, and gives the run file back. */
+  stop(): Promise<void>;
+}
+
+/** Keeps the processes of a mesh and writes them to the run file. */
+export function meshProcesses(options: {
+  readonly claim: RunClaim;
+  /** Folder of the services' logs; it exists. */
+  readonly logs: string;
+  /** What every service gets. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}): MeshProcesses {
+  const { claim, logs, env: base, say, signal } = options;
+  const kept: { readonly supervised: Supervised; readonly log: string }[] = [];
+  const insiders: RunProcess[] = [];
+  const undo: (() => Promise<void>)[] = [async () => claim.release()];
+  let phase: 'starting' | 'ready' = 'starting';
+  const note = (): void => {
+    const processes = kept.map(({ supervised: { name, current }, log }): RunProcess => {
+      const { pid, address } = current();
+      return { name, pid, log, ...(address === undefined ? {} : { address }) };
+    });
+    claim.update({ phase, processes: [...processes, ...insiders] });
+  };
+  const keep: MeshProcesses['keep'] = async (name, log, start) => {
+    const supervised = await supervise({ name, start, say, restarted: note });
+    undo.push(() => supervised.stop());
+    kept.push({ supervised, log });
+    note();
+    signal.throwIfAborted();
+    return supervised.current().address ?? '';
+  };
+  return {
+    keep,
+    service(name, { variable, value }, env) {
+      const logFile = join(logs, `${name}.log`);
+      rmSync(logFile, { force: true });
+      const entry = join(projectRoot, 'dist/services', name, 'main.js');
+      return keep(name, logFile, (address) => {
+        const port = address ? portOf(address) : value;
+        return startServiceProcess({
+          name,
+          entry,
+          env: { ...base, ...env, [variable]: String(port) },
+          logFile,
+          signal,
+        });
+      });
+    },
+    inside(name, address, close) {
+      insiders.push({ name, pid: process.pid, address, log: '' });
+      undo.push(close);
+      note();
+    },
+    ready() {
+      phase = 'ready';
+      note();
+    },
+    lost: () => Promise.race(kept.map(({ supervised }) => supervised.lost)),
+    async stop() {
+      for (const step of undo.splice(0).reverse()) await step();
+    },
+  };
+}
