@@ -10,7 +10,10 @@ import { createPacker, type PackedStep } from './pack.js';
 import type { Runtime, RuntimeInfo, SpectrumHandle, StepOutputs, StepResult, StepRow } from './runtime.js';
 import { locateWeights, weightBytes } from './weight-files.js';
 
-/** Positions per page: small enough that a short sequence wastes little, large enough that a gathered block is a long copy. */
+/**
+ * Positions per page: few enough that a short sequence wastes little, and the width of an AVX-512 register, so that padding
+ * moves no score to another lane of the softmax and batch mates change no bit (with 8 they do).
+ */
 const PAGE_TOKENS = 16;
 
 /** What `createOnnxRuntime` needs. */

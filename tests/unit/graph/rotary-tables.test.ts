@@ -33,6 +33,13 @@ describe('rotary tables', () => {
     );
   });
 
+  it('blend a wave halfway between both limits to equal parts', () => {
+    // Frequency 1 turns 2.5 times in a context of 5π: halfway between 1 and 4 times.
+    const ropeScaling = { factor: 32, lowFreqFactor: 1, highFreqFactor: 4, originalContext: 5 * Math.PI };
+    const [frequency] = rotaryFrequencies(modelConfig({ headSize: 2, ropeScaling }));
+    assert.equal(frequency, 0.5 + 0.5 / 32);
+  });
+
   it('hold the cosine and sine of every position, rounded once from f64', () => {
     const config = modelConfig({ headSize: 8, contextLength: 4096, ropeTheta: 1_000_000 });
     const { cos, sin } = rotaryTables(config);
