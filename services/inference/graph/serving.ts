@@ -30,7 +30,7 @@ export interface ServingOptions {
  * (padded, may be 0), `wanted` tokens whose logits are computed.
  *
  * Inputs: `tokens`, `positions` int32 [batch, tokens] · `mask` [batch, 1, tokens, past + tokens] ·
- * `page_table` int32 [batch, pages] · `kv` [kv_rows, pageTokens, headSize] · `spectrum` [batch, R], absent where
+ * `page_table` int32 [batch, pages] · `kv` [kv_rows, pageTokens, headSize] · `spectrum` [batch, 1, R], absent where
  * nothing is adapted · `wanted` int32 [wanted], into [batch · tokens] · `k` int64 [1] · `targets` int32 [wanted, 1].
  *
  * Outputs: `new_kv` [layers · 2 · batch, keyValueHeads, tokens, headSize] · those of `addHead`.
