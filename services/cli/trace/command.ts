@@ -46,6 +46,8 @@ interface Request {
 const LIST_LIMIT = 20;
 const LIST_LIMIT_MAX = 10_000;
 const WAIT_MS = 2000;
+/** Services send their spans every 200 ms: a question that has just been answered is in the store after this. */
+const ARRIVAL_MS = 300;
 /** How many traces are searched for the last question. */
 const LAST_AMONG = 200;
 
@@ -89,6 +91,7 @@ async function answer(request: Request, store: TraceStoreClient, io: TraceIo): P
 
 /** The last question's trace; where nobody asked yet, the last of all. */
 async function lastTrace(store: TraceStoreClient): Promise<StoredTrace> {
+  await new Promise((resolve) => setTimeout(resolve, ARRIVAL_MS));
   const traces = await store.list(LAST_AMONG);
   const last = traces.find((trace) => trace.question) ?? traces[0];
   if (!last) throw new TraceStoreError('no traces are kept yet');
