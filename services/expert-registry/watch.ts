@@ -38,20 +38,26 @@ export async function* watchExperts(
   }
   let current = watch.afterRevision === 0;
   if (current) yield message(seen, undefined, true);
-  for (;;) {
-    const wake = nextEntry(view, seen, watch.signal);
-    if (seen < view.forgotten) checkRevision(view, seen);
-    for (const change of changesAfter(view, seen)) {
-      seen = change.revision;
-      if (concerns(change.event, watch.model)) yield message(seen, change.event, current);
+  const left = new AbortController();
+  const until = AbortSignal.any([watch.signal, left.signal]);
+  try {
+    for (;;) {
+      const wake = nextEntry(view, seen, until);
+      if (seen < view.forgotten) checkRevision(view, seen);
+      for (const change of changesAfter(view, seen)) {
+        seen = change.revision;
+        if (concerns(change.event, watch.model)) yield message(seen, change.event, current);
+      }
+      if (!current) {
+        current = true;
+        yield message(seen, undefined, true);
+      }
+      // A keep-alive says that the view is current, which nobody knows while the store is away.
+      if ((await wake) === 'late' && store.connected) yield message(seen, undefined, true);
+      watch.signal.throwIfAborted();
     }
-    if (!current) {
-      current = true;
-      yield message(seen, undefined, true);
-    }
-    // A keep-alive says that the view is current, which nobody knows while the store is away.
-    if ((await wake) === 'late' && store.connected) yield message(seen, undefined, true);
-    watch.signal.throwIfAborted();
+  } finally {
+    left.abort();
   }
 }
 
