@@ -38,7 +38,7 @@ export function createOnnxGemm(): Gemm {
         a: new ort.Tensor('float64', a, transposeA ? [k, m] : [m, k]),
         b: new ort.Tensor('float64', b, transposeB ? [n, k] : [k, n]),
       };
-      if (minuend) feeds['minuend'] = new ort.Tensor('float64', minuend, [m, n]);
+      if (minuend) feeds.minuend = new ort.Tensor('float64', minuend, [m, n]);
       const made = await session(product);
       await made.run(feeds, { result: new ort.Tensor('float64', result, [m, n]) });
       return result;
