@@ -56,4 +56,13 @@ describe('blobs', () => {
     await Promise.all([store.putBlob(hash, bytes), store.putBlob(hash, bytes)]);
     assert.equal(sha256Hex(await store.getBlob(hash)), hash);
   });
+
+  test('can be read without end: reading leaves no consumer on the server', async () => {
+    const bytes = blob(100, 4);
+    const hash = sha256Hex(bytes);
+    await store.putBlob(hash, bytes);
+    for (let i = 0; i < 50; i += 1) await Promise.all(Array.from({ length: 30 }, () => store.getBlob(hash)));
+    const { state } = await connection.jsm.streams.info(`OBJ_${BLOBS_BUCKET}`);
+    assert.equal(state.consumer_count, 0);
+  });
 });
