@@ -1,7 +1,7 @@
 /**
- * Prepares a Hugging Face folder for serving; `zmesh model import` starts it.
+ * Prepares a Hugging Face folder or a GGUF file for serving; `zmesh model import` starts it.
  *
- *     node dist/services/inference/import.js <folder> [--name N] [--adapt mlp|all] [--jobs N] [--replace] [--json]
+ *     node dist/services/inference/import.js <folder | file.gguf> [--name N] [--adapt mlp|all] [--jobs N] [--replace] [--json]
  *
  * Progress goes to stderr; with `--json` events go to stdout, one JSON object a line (`model/import-event.ts`).
  * Exit status: 0 prepared (or current already), 1 failed, 2 wrong usage.
@@ -17,10 +17,11 @@ import { createImportProgress } from './model/import-progress.js';
 import { prepareModel } from './model/prepare.js';
 import { preparedFolder } from './model/prepared-files.js';
 
-const USAGE = 'usage: import <folder> [--name N] [--adapt mlp|all] [--jobs N] [--replace] [--json]';
+const USAGE =
+  'usage: import <folder | file.gguf> [--name N] [--adapt mlp|all] [--jobs N] [--replace] [--json]';
 
 interface ImportArguments {
-  readonly folder: string;
+  readonly checkpoint: string;
   readonly name: string;
   readonly adapt: AdaptScope;
   readonly jobs: number | undefined;
@@ -38,10 +39,10 @@ async function main(argv: string[]): Promise<number> {
   }
   const onEvent = options.json ? writeJson : createImportProgress(stderr);
   try {
-    const { folder, name, adapt, jobs, replace } = options;
+    const { checkpoint, name, adapt, jobs, replace } = options;
     const target = preparedFolder(zmeshHome(), name);
     await prepareModel({
-      folder,
+      checkpoint,
       name,
       target,
       adapt,
@@ -69,8 +70,9 @@ function readArguments(argv: string[]): ImportArguments {
       json: { type: 'boolean', default: false },
     },
   });
-  const [folder, ...others] = positionals;
-  if (folder === undefined || others.length > 0) throw new Error('exactly one folder is needed');
+  const [checkpoint, ...others] = positionals;
+  if (checkpoint === undefined || others.length > 0)
+    throw new Error('exactly one folder or GGUF file is needed');
   if (values.adapt !== 'mlp' && values.adapt !== 'all') {
     throw new Error(`--adapt must be mlp or all, it is ${values.adapt}`);
   }
@@ -78,9 +80,9 @@ function readArguments(argv: string[]): ImportArguments {
   if (jobs !== undefined && !(Number.isInteger(jobs) && jobs >= 1 && jobs <= 256)) {
     throw new Error(`--jobs must be an integer from 1 to 256, it is ${values.jobs}`);
   }
-  const name = checkName(values.name ?? nameOf(folder), '--name');
+  const name = checkName(values.name ?? nameOf(checkpoint), '--name');
   return {
-    folder: resolve(folder),
+    checkpoint: resolve(checkpoint),
     name,
     adapt: values.adapt,
     jobs,
@@ -89,10 +91,11 @@ function readArguments(argv: string[]): ImportArguments {
   };
 }
 
-/** A folder's name as a model's name: small letters, other characters become `-`. */
-function nameOf(folder: string): string {
-  return basename(resolve(folder))
+/** A folder's or file's name as a model's name: small letters, other characters become `-`. */
+function nameOf(checkpoint: string): string {
+  return basename(resolve(checkpoint))
     .toLowerCase()
+    .replace(/(-00001-of-\d{5})?\.gguf$/, '')
     .replace(/[^a-z0-9._-]+/g, '-');
 }
 

@@ -4,6 +4,7 @@ import { type AdaptScope, adaptedLinears, canonicalLinears } from '#services/inf
 import { openCheckpoint, readFolderJson } from '#services/inference/model/checkpoint.js';
 import { readModelConfig } from '#services/inference/model/config.js';
 import { PREPARED_FORMAT, type PreparedModel } from '#services/inference/model/prepared.js';
+import { readWeight } from '#services/inference/model/weight-place.js';
 import { encodeSafetensors } from '#shared/safetensors/safetensors.js';
 import { jacobiSvd } from './jacobi-svd.js';
 
@@ -29,8 +30,8 @@ export async function prepareFixture(
   await mkdir(join(folder, 'factors'), { recursive: true });
   const checkpoint = await openCheckpoint(source, config);
   const plain = [];
-  for (const { name, shape, entry, file } of checkpoint.weights) {
-    const values = await file.readFloat32(entry);
+  for (const { name, shape, place } of checkpoint.weights) {
+    const values = await readWeight(place);
     if (names.has(name)) sigma.set(name, await writeFactors(folder, name, { values, shape }));
     else plain.push({ name, dtype: 'F32' as const, shape, data: bytesOf(values) });
   }

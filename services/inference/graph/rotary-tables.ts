@@ -22,14 +22,15 @@ export function rotaryTables(config: ModelConfig): RotaryTables {
 }
 
 /**
- * Angle per position of each pair of elements: θ^(−2i/headSize), with Llama 3's scaling where the checkpoint has it:
- * wavelengths beyond originalContext / lowFreqFactor are stretched by `factor`, those under
- * originalContext / highFreqFactor stay, and those between are blended (Hugging Face's `_compute_llama3_parameters`).
+ * Angle per position of each pair of elements: θ^(−2i/headSize), divided by the checkpoint's own divisors where it has
+ * them, with Llama 3's scaling where it has that: wavelengths beyond originalContext / lowFreqFactor are stretched by
+ * `factor`, those under originalContext / highFreqFactor stay, and those between are blended (Hugging Face's
+ * `_compute_llama3_parameters`).
  */
 export function rotaryFrequencies(config: ModelConfig): Float64Array {
-  const { headSize, ropeTheta, ropeScaling } = config;
+  const { headSize, ropeTheta, ropeScaling, ropeDivisors } = config;
   return Float64Array.from({ length: headSize / 2 }, (_, index) => {
-    const frequency = ropeTheta ** ((-2 * index) / headSize);
+    const frequency = ropeTheta ** ((-2 * index) / headSize) / (ropeDivisors?.[index] ?? 1);
     if (!ropeScaling) return frequency;
     const { factor, lowFreqFactor, highFreqFactor, originalContext } = ropeScaling;
     const turns = (originalContext * frequency) / (2 * Math.PI);

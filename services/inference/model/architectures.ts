@@ -20,7 +20,7 @@ export interface Architecture {
   readonly slidingWindow: 'none' | 'always' | 'switched';
 }
 
-/** The supported architectures, by `model_type`. To add one: a line here, and its blocks in `graph/architectures/`. */
+/** The supported architectures, by `model_type`. To add one: a line here; the graph reads the flags of `ModelConfig`. */
 export const ARCHITECTURES: Readonly<Record<ModelConfig['architecture'], Architecture>> = {
   llama: {
     className: 'LlamaForCausalLM',

@@ -7,6 +7,7 @@ import { openSafetensors, type SafetensorsFile } from '#shared/safetensors/read-
 import { canonicalWeights, type WeightShape } from './canonical.js';
 import { type JsonFields, nested, parseJsonFields } from './json-fields.js';
 import type { ModelConfig } from './prepared.js';
+import type { WeightPlace } from './weight-place.js';
 
 /** Element types that a checkpoint's weights may have. */
 const WEIGHT_DTYPES: readonly Dtype[] = ['F32', 'F16', 'BF16'];
@@ -14,18 +15,18 @@ const WEIGHT_DTYPES: readonly Dtype[] = ['F32', 'F16', 'BF16'];
 /** Names listed in full in an error; the rest is counted. */
 const NAMES_SHOWN = 5;
 
-/** Where one weight lies. */
+/** One weight of a checkpoint. */
 export interface CheckpointWeight extends WeightShape {
-  readonly entry: TensorEntry;
-  readonly file: SafetensorsFile;
+  /** Where it lies, for other threads. */
+  readonly place: WeightPlace;
+  /** Its numbers as f32 in row order, in chunks; each chunk is valid until the next. */
+  floats(): AsyncIterable<Float32Array>;
 }
 
-/** The weights of a Hugging Face folder, checked against its config; nothing is read into memory yet. */
+/** The weights of a checkpoint, checked against its config; nothing is read into memory yet. */
 export interface Checkpoint {
   /** In canonical order. */
   readonly weights: readonly CheckpointWeight[];
-  /** The file names that hold them. */
-  readonly files: readonly string[];
   close(): Promise<void>;
 }
 
@@ -52,14 +53,13 @@ export async function readFolderJson(
  * @throws ZmeshError INVALID_FIELD for missing, unexpected or misshapen weights, all named in one message; BAD_SAFETENSORS.
  */
 export async function openCheckpoint(folder: string, config: ModelConfig): Promise<Checkpoint> {
-  const names = await weightFiles(folder);
   const files: SafetensorsFile[] = [];
   const close = async (): Promise<void> => {
     await Promise.all(files.map((file) => file.close()));
   };
   try {
-    for (const name of names) files.push(await openShard(folder, name));
-    return { weights: match(folder, files, config), files: names, close };
+    for (const name of await weightFiles(folder)) files.push(await openShard(folder, name));
+    return { weights: match(folder, files, config), close };
   } catch (error) {
     await close();
     throw error;
@@ -106,7 +106,11 @@ function match(folder: string, files: readonly SafetensorsFile[], config: ModelC
       faults.push(`${name} is ${place.entry.dtype}, supported are ${WEIGHT_DTYPES.join(', ')}`);
     } else if (place.entry.shape.join() !== shape.join()) {
       faults.push(`${name} has shape [${place.entry.shape}], the config asks for [${shape}]`);
-    } else weights.push({ name, shape, ...place });
+    } else {
+      const { entry, file } = place;
+      const at = { kind: 'safetensors', path: file.path, entry } as const;
+      weights.push({ name, shape, place: at, floats: () => file.floats(entry) });
+    }
   }
   const extra = [...found.keys()].filter((name) => !isHarmless(name, config));
   if (missing.length > 0) faults.unshift(`missing: ${shorten(missing)}`);

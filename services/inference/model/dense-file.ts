@@ -11,12 +11,12 @@ export interface DenseIdentity {
 
 /** Writes the weights as F32, atomically, a few MiB in memory at a time. */
 export async function writeDenseFile(path: string, { fingerprint, weights }: DenseIdentity): Promise<void> {
-  const sources = weights.map(({ name, shape, entry, file }) => ({
+  const sources = weights.map(({ name, shape, floats }) => ({
     name,
     dtype: 'F32' as const,
     shape,
     async *chunks() {
-      for await (const values of file.floats(entry)) {
+      for await (const values of floats()) {
         yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
       }
     },

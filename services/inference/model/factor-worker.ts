@@ -1,17 +1,14 @@
 import { parentPort } from 'node:worker_threads';
 import { ZmeshError } from '#shared/errors.js';
-import type { TensorEntry } from '#shared/safetensors/header.js';
-import { openSafetensors } from '#shared/safetensors/read-file.js';
 import { chooseGemm } from '../svd/choose-gemm.js';
 import { thinSvd } from '../svd/thin-svd.js';
 import { reconstructionError } from '../svd/verify.js';
 import { type FactorIdentity, writeFactorFile } from './factor-file.js';
+import { readWeight, type WeightPlace } from './weight-place.js';
 
 /** One matrix to decompose. */
 export interface FactorTask extends FactorIdentity {
-  /** The checkpoint's file and the weight's place in it. */
-  readonly source: string;
-  readonly entry: TensorEntry;
+  readonly place: WeightPlace;
   /** The factor file to write. */
   readonly target: string;
 }
@@ -41,7 +38,7 @@ parentPort?.on('message', (task: FactorTask) => {
 async function decompose(task: FactorTask): Promise<FactorResult> {
   const started = performance.now();
   const { rows, columns } = task.linear;
-  const matrix = await readMatrix(task);
+  const matrix = await readWeight(task.place);
   const gemm = await chooseGemm();
   const factors = await thinSvd(matrix, rows, columns, { gemm });
   const error = await reconstructionError(matrix, rows, columns, factors, gemm);
@@ -51,13 +48,4 @@ async function decompose(task: FactorTask): Promise<FactorResult> {
   }
   await writeFactorFile(task.target, task, factors, error);
   return { ok: true, error, seconds: (performance.now() - started) / 1000, gemm: gemm.name };
-}
-
-async function readMatrix({ source, entry }: FactorTask): Promise<Float32Array> {
-  const file = await openSafetensors(source);
-  try {
-    return await file.readFloat32(entry);
-  } finally {
-    await file.close();
-  }
 }

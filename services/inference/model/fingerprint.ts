@@ -26,10 +26,10 @@ export async function modelFingerprint(
   const hash = createHash('sha256');
   const { contextLength: _, ...computation } = config;
   hash.update(`${ENCODING}\n${canonicalJson(computation)}\n`);
-  for (const { name, shape, entry, file } of weights) {
+  for (const { name, shape, floats } of weights) {
     hash.update(`${name} ${shape.join('x')}\n`);
     let first = 0;
-    for await (const values of file.floats(entry)) {
+    for await (const values of floats()) {
       checkFinite(name, values, first);
       hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
       first += values.length;

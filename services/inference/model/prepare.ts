@@ -1,9 +1,9 @@
-import { copyFile, mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { ZmeshError } from '#shared/errors.js';
 import { TEMPORARY_SUFFIX, writeFileAtomically } from '#shared/safetensors/atomic-file.js';
 import { type AdaptScope, adaptedLinears, canonicalLinears, countParameters } from './canonical.js';
-import { type Checkpoint, type CheckpointWeight, openCheckpoint } from './checkpoint.js';
+import type { Checkpoint, CheckpointWeight } from './checkpoint.js';
 import { decomposeAll } from './decompose.js';
 import { isDenseFile, writeDenseFile } from './dense-file.js';
 import { checkDiskSpace, denseBytes, factorBytes } from './disk-space.js';
@@ -16,13 +16,14 @@ import { defaultJobs } from './jobs.js';
 import { loadPrepared } from './load.js';
 import { PREPARED_FORMAT, type PreparedModel } from './prepared.js';
 import { denseFile, factorFile, factorFolder, lockFile, modelFile, stampFile } from './prepared-files.js';
-import { type CheckpointSource, readSource } from './source.js';
+import { readSource } from './read-source.js';
+import { type CheckpointSource, KEPT_FILES } from './source.js';
 import { makeStamp, readStamp, writeStamp } from './stamp.js';
 
 /** What to prepare. */
 export interface PrepareOptions {
-  /** The Hugging Face folder. */
-  readonly folder: string;
+  /** The Hugging Face folder, or the GGUF file. */
+  readonly checkpoint: string;
   /** The model's name. */
   readonly name: string;
   /** Where the prepared model goes; made if missing. */
@@ -35,14 +36,6 @@ export interface PrepareOptions {
   readonly onEvent: (event: ImportEvent) => void;
 }
 
-/** Files of the checkpoint that the prepared model keeps as they are, where they exist. */
-const KEPT_FILES = [
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'chat_template.jinja',
-  'generation_config.json',
-];
-
 /**
  * Prepares a checkpoint: checks it, takes its fingerprint, decomposes every adapted weight, and writes the folder that
  * `prepared.ts` describes. What an interrupted or earlier run left and is still right is used again; model.json comes last.
@@ -51,7 +44,7 @@ const KEPT_FILES = [
  */
 export async function prepareModel(options: PrepareOptions): Promise<PreparedModel> {
   const started = performance.now();
-  const source = await readSource(options.folder);
+  const source = await readSource(options.checkpoint);
   const { name, target, onEvent } = options;
   const { architecture } = source.config;
   onEvent({
@@ -64,7 +57,7 @@ export async function prepareModel(options: PrepareOptions): Promise<PreparedMod
   await mkdir(factorFolder(target), { recursive: true });
   const unlock = await lockFolder(lockFile(target));
   try {
-    const stamp = await makeStamp(options.folder, options.adapt);
+    const stamp = await makeStamp(source.files, options.adapt);
     const current = await currentModel(target, stamp);
     const outcome =
       current === null ? await prepareAnew(options, source, stamp) : { model: current, reused: true };
@@ -102,13 +95,13 @@ async function prepareAnew(
 ): Promise<{ model: PreparedModel; reused: boolean }> {
   const { target } = options;
   await removeLeftovers(target);
-  const checkpoint = await openCheckpoint(options.folder, source.config);
+  const checkpoint = await source.open();
   try {
     const fingerprint = await takeFingerprint(options, source, checkpoint);
     await refuseOther(options, fingerprint);
     const model = describe(options, source, fingerprint);
     const { reconstructionError, reused } = await writeWeights(options, model, checkpoint);
-    await keepFiles(options);
+    await keepFiles(source, target);
     await writeStamp(stampFile(target), stamp);
     const finished = { ...model, reconstructionError };
     await writeFileAtomically(modelFile(target), [Buffer.from(`${JSON.stringify(finished, null, 1)}\n`)]);
@@ -158,7 +151,7 @@ function describe(options: PrepareOptions, source: CheckpointSource, fingerprint
     bosTokenId,
     classificationSystem,
     reconstructionError: 0,
-    source: { folder: basename(resolve(options.folder)), preparedAt: new Date().toISOString() },
+    source: { folder: basename(resolve(options.checkpoint)), preparedAt: new Date().toISOString() },
   };
 }
 
@@ -199,19 +192,19 @@ async function planFactors(
   for (const linear of adapted) {
     const path = factorFile(target, linear.name);
     const error = await inspectFactorFile(path, { linear, basisId });
-    const { file, entry } = weights.get(linear.name) as CheckpointWeight;
-    if (error === null) tasks.push({ linear, basisId, source: file.path, entry, target: path });
+    const { place } = weights.get(linear.name) as CheckpointWeight;
+    if (error === null) tasks.push({ linear, basisId, place, target: path });
     else errors.push(error);
   }
   return { tasks, errors };
 }
 
-/** Copies the tokenizer's files; those that the checkpoint no longer has are removed. */
-async function keepFiles({ folder, target }: PrepareOptions): Promise<void> {
-  const present = await readdir(folder);
+/** Writes the files that are kept; those that the checkpoint no longer has are removed. */
+async function keepFiles({ kept }: CheckpointSource, target: string): Promise<void> {
   for (const name of KEPT_FILES) {
-    if (present.includes(name)) await copyFile(join(folder, name), join(target, name));
-    else await rm(join(target, name), { force: true });
+    const text = kept.get(name);
+    if (text === undefined) await rm(join(target, name), { force: true });
+    else await writeFileAtomically(join(target, name), [Buffer.from(text)]);
   }
 }
 

@@ -36,6 +36,8 @@ export interface ModelConfig {
   readonly normEpsilon: number;
   readonly ropeTheta: number;
   readonly ropeScaling: Llama3RopeScaling | null;
+  /** What each rotary frequency is divided by, [headSize / 2] (`rope_freqs` of GGUF files); absent or null = 1. */
+  readonly ropeDivisors?: readonly number[] | null;
   /** Tokens a query can see, itself included; null = all. */
   readonly slidingWindow: number | null;
   readonly tiedEmbeddings: boolean;
@@ -69,7 +71,7 @@ export interface PreparedModel {
   readonly parameters: number;
   /** Matrices that are kept factored, in canonical order (layer, then q k v o gate up down). */
   readonly adapted: readonly LinearShape[];
-  /** Every linear of the model in canonical order with its singular values; the registry's manifest. σ is stored in factors/ or sigma.safetensors. */
+  /** Every linear of the model in canonical order; σ of the adapted ones stands in their factor files. */
   readonly linears: readonly LinearShape[];
   /** Ids that end a turn. */
   readonly eosTokenIds: readonly number[];

@@ -1,19 +1,49 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ZmeshError } from '#shared/errors.js';
-import { readFolderJson } from './checkpoint.js';
+import { type Checkpoint, openCheckpoint, readFolderJson } from './checkpoint.js';
 import { readModelConfig } from './config.js';
 import { type JsonFields, nested, tokenIds } from './json-fields.js';
 import type { ModelConfig } from './prepared.js';
-import { loadTokenizer } from './tokenizer.js';
+import { tokenizerFrom } from './tokenizer.js';
 
-/** What a Hugging Face folder says apart from its weights. */
+/** What a checkpoint says apart from its weights. */
 export interface CheckpointSource {
-  readonly folder: string;
+  /** The Hugging Face folder, or the GGUF file. */
+  readonly path: string;
   readonly config: ModelConfig;
+  /** Files that the prepared model keeps, by name. */
+  readonly kept: ReadonlyMap<string, string>;
+  /** Paths of all files that an import reads. */
+  readonly files: readonly string[];
   readonly bosTokenId: number | null;
   /** The end of a turn first. */
   readonly eosTokenIds: readonly number[];
   readonly classificationSystem: string | null;
+  /** Opens the weights. */
+  open(): Promise<Checkpoint>;
 }
+
+/** What every kind of checkpoint brings to `sourceOf`. */
+export type SourceParts = Pick<
+  CheckpointSource,
+  'path' | 'config' | 'kept' | 'files' | 'classificationSystem' | 'open'
+> & {
+  /** config.json, or what stands for it, and generation_config.json: they name bos and eos. */
+  readonly json: JsonFields;
+  readonly generation: JsonFields | null;
+};
+
+/** Names of the files that a prepared model keeps, where the checkpoint has them. */
+export const KEPT_FILES = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'chat_template.jinja',
+  'generation_config.json',
+];
+
+/** Files of a folder that an import reads. */
+const RELEVANT = /\.(json|safetensors|jinja)$/;
 
 /** Longest `classification.system` of zmesh.json, characters. */
 const SYSTEM_LENGTH_MAX = 4096;
@@ -22,26 +52,42 @@ const SYSTEM_LENGTH_MAX = 4096;
  * Reads and checks config.json, generation_config.json, the tokenizer and zmesh.json of a folder.
  * @throws ZmeshError INVALID_FIELD.
  */
-export async function readSource(folder: string): Promise<CheckpointSource> {
+export async function readFolderSource(folder: string): Promise<CheckpointSource> {
   const json = (await readFolderJson(folder, 'config.json', true)) as JsonFields;
   const config = readModelConfig(json);
-  const generation = await readFolderJson(folder, 'generation_config.json', false);
-  const tokenizer = await loadTokenizer(folder);
+  const names = await readdir(folder);
+  const kept = new Map<string, string>();
+  for (const name of KEPT_FILES) {
+    if (names.includes(name)) kept.set(name, await readFile(join(folder, name), 'utf8'));
+  }
+  return sourceOf({
+    path: folder,
+    config,
+    json,
+    generation: await readFolderJson(folder, 'generation_config.json', false),
+    kept,
+    files: names.filter((name) => RELEVANT.test(name)).map((name) => join(folder, name)),
+    classificationSystem: readClassificationSystem(await readFolderJson(folder, 'zmesh.json', false)),
+    open: () => openCheckpoint(folder, config),
+  });
+}
+
+/** Checks the tokenizer and the special tokens of a checkpoint against its config. @throws ZmeshError INVALID_FIELD. */
+export function sourceOf({ json, generation, ...parts }: SourceParts): CheckpointSource {
+  const { path, config, kept } = parts;
+  const tokenizer = tokenizerFrom((name) => kept.get(name) ?? null, path);
   if (tokenizer !== null && tokenizer.vocabularySize > config.vocabularySize) {
-    const message = `${folder}: the tokenizer has ${tokenizer.vocabularySize} token ids, the model only ${config.vocabularySize}`;
+    const message = `${path}: the tokenizer has ${tokenizer.vocabularySize} token ids, the model only ${config.vocabularySize}`;
     throw new ZmeshError('INVALID_FIELD', message, {
       field: 'tokenizer.json',
       limit: config.vocabularySize,
       value: tokenizer.vocabularySize,
     });
   }
-  const bos = inVocabulary(json, config, 'bos_token_id');
   return {
-    folder,
-    config,
-    bosTokenId: bos[0] ?? null,
+    ...parts,
+    bosTokenId: inVocabulary(json, config, 'bos_token_id')[0] ?? null,
     eosTokenIds: readEos(json, generation, config, tokenizer?.eosTokenId ?? null),
-    classificationSystem: readClassificationSystem(await readFolderJson(folder, 'zmesh.json', false)),
   };
 }
 

@@ -1,20 +1,17 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { writeFileAtomically } from '#shared/safetensors/atomic-file.js';
 import type { AdaptScope } from './canonical.js';
-
-/** Files of a checkpoint that an import reads. */
-const RELEVANT = /\.(json|safetensors|jinja)$/;
 
 /**
  * Sizes and times of a checkpoint's files, as one string. An equal stamp means that nothing was touched since, so that a
  * model need not be hashed again to be known as current.
  */
-export async function makeStamp(folder: string, scope: AdaptScope): Promise<string> {
+export async function makeStamp(files: readonly string[], scope: AdaptScope): Promise<string> {
   const lines = [`adapt ${scope}`];
-  for (const name of (await readdir(folder)).filter((name) => RELEVANT.test(name)).sort()) {
-    const { size, mtimeMs } = await stat(join(folder, name));
-    lines.push(`${name} ${size} ${mtimeMs}`);
+  for (const path of [...files].sort()) {
+    const { size, mtimeMs } = await stat(path);
+    lines.push(`${basename(path)} ${size} ${mtimeMs}`);
   }
   return lines.join('\n');
 }

@@ -39,13 +39,22 @@ export interface ModelTokenizer {
  * @throws ZmeshError INVALID_FIELD for files that are damaged, or a tokenizer that is not reproduced exactly.
  */
 export async function loadTokenizer(folder: string): Promise<ModelTokenizer | null> {
-  const text = await readOptional(join(folder, 'tokenizer.json'));
+  const texts = new Map<string, string | null>();
+  for (const name of ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja']) {
+    texts.set(name, await readOptional(join(folder, name)));
+  }
+  return tokenizerFrom((name) => texts.get(name) ?? null, folder);
+}
+
+/** As loadTokenizer, for files in memory; `from` is where they came from, for errors. */
+export function tokenizerFrom(read: (name: string) => string | null, from: string): ModelTokenizer | null {
+  const text = read('tokenizer.json');
   if (text === null) return null;
-  const json = checkTokenizerJson(parseJsonFields(join(folder, 'tokenizer.json'), text));
-  const configFile = join(folder, 'tokenizer_config.json');
-  const configText = await readOptional(configFile);
-  const config = configText === null ? null : parseJsonFields(configFile, configText);
-  const template = readChatTemplate(await readOptional(join(folder, 'chat_template.jinja')), config);
+  const json = checkTokenizerJson(parseJsonFields(join(from, 'tokenizer.json'), text));
+  const configText = read('tokenizer_config.json');
+  const config =
+    configText === null ? null : parseJsonFields(join(from, 'tokenizer_config.json'), configText);
+  const template = readChatTemplate(read('chat_template.jinja'), config);
   return createTokenizer(json, template, namedToken(config, 'eos_token'));
 }
 
