@@ -74,7 +74,7 @@ function identityFault(vectors: readonly Float64Array[]): number {
       const [a, b] = [vectors[i]!, vectors[j]!];
       for (let p = 0; p < a.length; p++) dot += a[p]! * b[p]!;
       const distance = Math.abs(dot - (i === j ? 1 : 0));
-      if (!(distance <= fault)) fault = distance;
+      fault = Math.max(fault, distance);
     }
   return fault;
 }
