@@ -14,6 +14,8 @@ export interface Watch {
   /** Changes after this revision; 0 = the present state first. */
   readonly afterRevision: number;
   readonly signal: AbortSignal;
+  /** Default KEEP_ALIVE_MS. */
+  readonly keepAliveMs?: number;
 }
 
 /** A watcher hears at least this often from a registry that is connected to its store. */
@@ -42,7 +44,7 @@ export async function* watchExperts(
   const until = AbortSignal.any([watch.signal, left.signal]);
   try {
     for (;;) {
-      const wake = nextEntry(view, seen, until);
+      const wake = nextEntry(view, { seen, waitMs: watch.keepAliveMs ?? KEEP_ALIVE_MS, signal: until });
       if (seen < view.forgotten) checkRevision(view, seen);
       for (const change of changesAfter(view, seen)) {
         seen = change.revision;
@@ -103,7 +105,10 @@ function concerns(event: RegistryEvent, model: string): boolean {
   return model === '' || event.change?.value.model === model;
 }
 
-async function nextEntry(view: View, seen: number, signal: AbortSignal): Promise<'entry' | 'late'> {
+async function nextEntry(
+  view: View,
+  { seen, waitMs, signal }: { readonly seen: number; readonly waitMs: number; readonly signal: AbortSignal },
+): Promise<'entry' | 'late'> {
   const stop = new AbortController();
   const abort = (): void => stop.abort();
   signal.addEventListener('abort', abort, { once: true });
@@ -112,7 +117,7 @@ async function nextEntry(view: View, seen: number, signal: AbortSignal): Promise
   });
   try {
     if (signal.aborted) return 'entry';
-    await sleep(KEEP_ALIVE_MS, stop.signal);
+    await sleep(waitMs, stop.signal);
     return 'late';
   } catch {
     return 'entry';

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { after, describe, test } from 'node:test';
 import { context, trace } from '@opentelemetry/api';
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
@@ -206,5 +208,23 @@ describe('connecting', () => {
         message: /^NATS at nats:\/\/127\.0\.0\.1:1 cannot be reached: /,
       },
     );
+  });
+
+  test('an older server is refused by its version', async (t) => {
+    const old = createServer((socket) => {
+      const info = { server_id: 'x', version: '2.9.10', proto: 1, max_payload: 1_048_576, headers: true };
+      socket.write(`INFO ${JSON.stringify(info)}\r\n`);
+      socket.on('data', (data) => {
+        if (data.includes('PING')) socket.write('PONG\r\n');
+      });
+      socket.on('error', () => {});
+    }).listen(0, '127.0.0.1');
+    t.after(() => old.close());
+    await once(old, 'listening');
+    const url = `nats://127.0.0.1:${(old.address() as { port: number }).port}`;
+    await assert.rejects(connectEvents({ url, name: 'x', log: createFixtureLog() }), {
+      reason: 'REGISTRY_UNAVAILABLE',
+      message: `nats-server 2.9.10 at ${url} is too old, zmesh needs 2.11.0 or newer`,
+    });
   });
 });

@@ -82,6 +82,31 @@ describe('the view', () => {
   });
 });
 
+describe('a watch', () => {
+  test('is kept alive while the store is there and silent while it is away', async () => {
+    const view = createView();
+    feed(view, 1, alias('a'));
+    const store = { connected: true };
+    const stopping = new AbortController();
+    const watch = watchExperts(
+      { view, store: store as RegistryStore },
+      { model: '', afterRevision: 1, signal: stopping.signal, keepAliveMs: 20 },
+    );
+    const plain = { revision: 1n, event: undefined, current: true };
+    assert.deepEqual((await watch.next()).value, plain, 'the mark');
+    assert.deepEqual((await watch.next()).value, plain, 'a keep-alive');
+    store.connected = false;
+    const next = watch.next();
+    const silent = await Promise.race([next, new Promise((resolve) => setTimeout(resolve, 100, 'silence'))]);
+    assert.equal(silent, 'silence');
+    store.connected = true;
+    assert.deepEqual((await next).value, plain);
+    const last = watch.next();
+    stopping.abort(new Error('enough'));
+    await assert.rejects(last, /enough/);
+  });
+});
+
 describe('a transaction', () => {
   /** A store that loses `conflicts` races, then writes; each lost race is another's write that the view sees. */
   function racing(view: View, conflicts: number) {
