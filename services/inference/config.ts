@@ -1,0 +1,125 @@
+import { loadSettings, type Settings, SettingsError, type SettingsTable } from '#shared/config.js';
+
+const MIB = 1024 * 1024;
+const GIB = 1024 * MIB;
+
+/** Every setting of the inference service. */
+export const SETTINGS = {
+  host: { env: 'ZMESH_INFERENCE_HOST', type: 'string', default: '127.0.0.1', help: 'address to listen on' },
+  port: {
+    env: 'ZMESH_INFERENCE_PORT',
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 65_535,
+    help: 'port to listen on; 0 = a free one',
+  },
+  models: {
+    env: 'ZMESH_INFERENCE_MODELS',
+    type: 'list',
+    default: ['octo-nano'],
+    help: 'models to serve: names of prepared models under <home>/models, or folders',
+  },
+  registryAddresses: {
+    env: 'ZMESH_REGISTRY_ADDRESS',
+    type: 'list',
+    default: [],
+    help: 'host:port of the expert registries; none = only the base is served',
+  },
+  natsUrl: {
+    env: 'ZMESH_NATS_URL',
+    type: 'string',
+    default: '',
+    help: 'NATS server whose events tell of new experts; empty = experts are fetched when they are first asked for',
+  },
+  kvBytes: {
+    env: 'ZMESH_INFERENCE_KV_BYTES',
+    type: 'integer',
+    default: 256 * MIB,
+    min: MIB,
+    max: 1024 * GIB,
+    help: 'bytes of keys and values of each model: how many tokens can be at work at once',
+  },
+  threads: {
+    env: 'ZMESH_INFERENCE_THREADS',
+    type: 'integer',
+    default: 1,
+    min: 1,
+    max: 256,
+    help: 'threads inside an operator; no more than there are free cores',
+  },
+  stepTokens: {
+    env: 'ZMESH_INFERENCE_STEP_TOKENS',
+    type: 'integer',
+    default: 256,
+    min: 16,
+    max: 65_536,
+    help: 'most prompt tokens computed in one step: how long running streams may stall',
+  },
+  slots: {
+    env: 'ZMESH_INFERENCE_SLOTS',
+    type: 'integer',
+    default: 64,
+    min: 1,
+    max: 1024,
+    help: 'most answers computed at once by each model',
+  },
+  queueMax: {
+    env: 'ZMESH_INFERENCE_QUEUE_MAX',
+    type: 'integer',
+    default: 1024,
+    min: 1,
+    max: 1_000_000,
+    help: 'most requests of each priority that wait; further ones are refused with QUEUE_FULL',
+  },
+  expertMaxBytes: {
+    env: 'ZMESH_INFERENCE_EXPERT_BYTES',
+    type: 'integer',
+    default: 256 * MIB,
+    min: MIB,
+    max: 1024 * GIB,
+    help: 'bytes of expert vectors that stay resident',
+  },
+  spectrumMaxBytes: {
+    env: 'ZMESH_INFERENCE_SPECTRUM_BYTES',
+    type: 'integer',
+    default: 256 * MIB,
+    min: MIB,
+    max: 1024 * GIB,
+    help: 'bytes of composed mixtures that stay resident, for each model',
+  },
+  promptBytesMax: {
+    env: 'ZMESH_INFERENCE_PROMPT_BYTES_MAX',
+    type: 'integer',
+    default: 4 * MIB,
+    min: 1024,
+    max: 32 * MIB,
+    help: 'most bytes of one prompt or continuation as text',
+  },
+  registryTimeoutMs: {
+    env: 'ZMESH_INFERENCE_REGISTRY_TIMEOUT_MS',
+    type: 'integer',
+    default: 10_000,
+    min: 100,
+    max: 600_000,
+    help: 'how long fetching an expert may take',
+  },
+  drainMs: {
+    env: 'ZMESH_INFERENCE_DRAIN_MS',
+    type: 'integer',
+    default: 8000,
+    min: 0,
+    max: 600_000,
+    help: 'how long running requests may take to finish at shutdown',
+  },
+} as const satisfies SettingsTable;
+
+/** The inference service's settings. */
+export type InferenceSettings = Settings<typeof SETTINGS>;
+
+/** Reads the settings. Throws SettingsError with every fault. */
+export function loadConfig(env: NodeJS.ProcessEnv = process.env): InferenceSettings {
+  const settings = loadSettings(SETTINGS, env);
+  if (settings.models.length === 0) throw new SettingsError([`${SETTINGS.models.env} names no model`]);
+  return settings;
+}

@@ -1,0 +1,68 @@
+import { trace } from '@opentelemetry/api';
+import type { Priority } from '#proto/zmesh/v1/common.js';
+import {
+  InferenceServiceService,
+  type ServedModel as ServedModelMessage,
+} from '#proto/zmesh/v1/inference.js';
+import { requestIdOr } from '#shared/ids.js';
+import { type Binding, bind } from '#shared/rpc/bind.js';
+import { GEN_AI, ZMESH } from '#shared/telemetry/semconv.js';
+import { generate } from './generate.js';
+import { priorityClass } from './priority.js';
+import { encodePrompt } from './prompt.js';
+import { score } from './score.js';
+import type { ServedModel, ServedModels } from './served-model.js';
+
+/** What the handlers need. */
+export interface HandlersOptions {
+  readonly models: ServedModels;
+  /** Most bytes of a prompt or continuation as text. */
+  readonly promptBytesMax: number;
+}
+
+/** The inference service's RPCs. */
+export function inferenceHandlers({ models, promptBytesMax }: HandlersOptions): Binding {
+  return bind(InferenceServiceService, {
+    async *generateTokens(request, { signal }) {
+      const model = models.find(request.model);
+      noteRequest(request, model);
+      yield* generate(model, request, { signal, promptBytesMax });
+    },
+    async score(request, { signal }) {
+      const model = models.find(request.model);
+      noteRequest(request, model);
+      return score(model, request, { signal, promptBytesMax });
+    },
+    async encodeTokens(request) {
+      const model = models.find(request.model);
+      const { ids, rendered } = encodePrompt(model, request.prompt, promptBytesMax);
+      return { tokenIds: [...ids], rendered, contextLength: model.engine.info.contextLength };
+    },
+    listServedModels: async () => ({ models: models.all.map(describe) }),
+  });
+}
+
+/** Puts a request's facts on its server span. Throws INVALID_FIELD for a bad request id. */
+function noteRequest(request: { requestId: string; priority: Priority }, model: ServedModel): void {
+  trace.getActiveSpan()?.setAttributes({
+    [ZMESH.REQUEST_ID]: requestIdOr(request.requestId),
+    [ZMESH.PRIORITY]: priorityClass(request.priority),
+    [GEN_AI.REQUEST_MODEL]: model.prepared.name,
+  });
+}
+
+function describe({ prepared, tokenizer, engine }: ServedModel): ServedModelMessage {
+  return {
+    name: prepared.name,
+    fingerprint: prepared.fingerprint,
+    basisId: prepared.basisId,
+    architecture: prepared.config.architecture,
+    contextLength: engine.info.contextLength,
+    vocabularySize: engine.info.vocabularySize,
+    parameters: BigInt(prepared.parameters),
+    adaptedMatrices: prepared.adapted.length,
+    hasTokenizer: tokenizer !== null,
+    hasChatTemplate: tokenizer?.hasChatTemplate ?? false,
+    classificationSystem: prepared.classificationSystem ?? '',
+  };
+}

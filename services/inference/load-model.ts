@@ -1,0 +1,53 @@
+import { isAbsolute } from 'node:path';
+import { observeQueueDepth } from '#shared/telemetry/metrics.js';
+import type { InferenceSettings } from './config.js';
+import type { EngineLimits, RuntimeSource } from './engine/protocol.js';
+import { startEngine } from './engine.js';
+import type { ExpertCache } from './experts.js';
+import { createMixtures } from './mixtures.js';
+import { loadPrepared, loadSigma } from './model/load.js';
+import { preparedFolder } from './model/prepared-files.js';
+import { loadTokenizer } from './model/tokenizer.js';
+import type { ServedModel } from './served-model.js';
+
+/** A model that is served, and what its manifest needs. */
+export interface LoadedModel extends ServedModel {
+  /** σ of every adapted matrix, by weight name in model order. */
+  readonly sigma: ReadonlyMap<string, Float64Array>;
+}
+
+/** Where things are. */
+export interface LoadOptions {
+  readonly home: string;
+  readonly settings: InferenceSettings;
+  readonly experts: ExpertCache;
+}
+
+/** Loads a prepared model and starts its engine. `which`: a name under the home's models, or a folder. */
+export async function loadModel(
+  which: string,
+  { home, settings, experts }: LoadOptions,
+): Promise<LoadedModel> {
+  const folder = isAbsolute(which) || which.startsWith('.') ? which : preparedFolder(home, which);
+  const prepared = await loadPrepared(folder);
+  const [tokenizer, sigma] = await Promise.all([loadTokenizer(folder), loadSigma(folder, prepared)]);
+  const runtime: RuntimeSource = {
+    module: new URL('./runtime/onnx-runtime.js', import.meta.url).href,
+    create: 'createOnnxRuntime',
+    options: { folder, model: prepared, kvBytes: settings.kvBytes, threads: settings.threads },
+  };
+  const limits: EngineLimits = {
+    stepTokens: settings.stepTokens,
+    slots: settings.slots,
+    queueMax: settings.queueMax,
+  };
+  const engine = await startEngine({ runtime, limits, spectrumMaxBytes: settings.spectrumMaxBytes });
+  observeQueueDepth(prepared.name, () => [
+    { priority: 'interactive', depth: engine.load.waitingInteractive },
+    { priority: 'batch', depth: engine.load.waitingBatch },
+  ]);
+  const matrices = prepared.adapted.map(({ name }) => ({ name, sigma: sigma.get(name)! }));
+  const { name: model, basisId } = prepared;
+  const mixtures = createMixtures({ model, basisId, matrices, experts, spectra: engine.spectra });
+  return { prepared, tokenizer, engine, mixtures, sigma };
+}

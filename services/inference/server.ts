@@ -1,0 +1,72 @@
+import { ExpertRegistryServiceService } from '#proto/zmesh/v1/expert_registry.js';
+import type { ZmeshError } from '#shared/errors.js';
+import type { Logger } from '#shared/log.js';
+import { zmeshHome } from '#shared/paths.js';
+import { connect } from '#shared/rpc/client.js';
+import { serve } from '#shared/rpc/server.js';
+import type { InferenceSettings } from './config.js';
+import { ExpertCache } from './experts.js';
+import { followExperts } from './follow-experts.js';
+import { inferenceHandlers } from './handlers.js';
+import { type LoadedModel, loadModel } from './load-model.js';
+import { publishManifest } from './publish-manifest.js';
+import { noSource, registrySource } from './registry-source.js';
+import { servedModels } from './served-model.js';
+
+/** A running inference service. */
+export interface InferenceServer {
+  /** `host:port`. */
+  readonly address: string;
+  /** Resolves if an engine stops by itself; the process should then end, so that it is started again. */
+  readonly stopped: Promise<ZmeshError>;
+  /** Takes no new requests, lets running ones finish within the setting, frees everything. */
+  drain(): Promise<void>;
+}
+
+/** Loads the models, starts their engines, publishes their manifests, and serves. */
+export async function startInference(
+  settings: InferenceSettings,
+  log: Logger,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<InferenceServer> {
+  const address = settings.registryAddresses.join(',');
+  const registry =
+    address === ''
+      ? null
+      : connect(ExpertRegistryServiceService, { address, unavailable: 'REGISTRY_UNAVAILABLE' });
+  const source = registry ? registrySource(registry, settings.registryTimeoutMs) : noSource;
+  const experts = new ExpertCache(source, settings.expertMaxBytes);
+  const home = zmeshHome(env);
+  const loaded: LoadedModel[] = [];
+  for (const which of settings.models) {
+    const model = await loadModel(which, { home, settings, experts });
+    loaded.push(model);
+    const { name, fingerprint } = model.prepared;
+    const { pageCount, pageTokens, weightBytes } = model.engine.info;
+    log.info({ model: name, fingerprint, kvTokens: pageCount * pageTokens, weightBytes }, 'model loaded');
+  }
+  const models = servedModels(loaded);
+
+  const ending = new AbortController();
+  const { signal } = ending;
+  if (registry) await Promise.all(loaded.map((model) => publishManifest(registry, model, { log, signal })));
+  const names = loaded.map(({ prepared }) => prepared.name);
+  const { natsUrl, host, port, drainMs, promptBytesMax } = settings;
+  const following =
+    natsUrl === '' ? undefined : followExperts({ natsUrl, experts, models: names, log, signal });
+  const services = [inferenceHandlers({ models, promptBytesMax })];
+  const server = await serve({ host, port, services, log });
+  const stopped = Promise.race(loaded.map(({ engine }) => engine.stopped));
+  void stopped.then(() => server.setServing(false));
+  return {
+    address: server.address,
+    stopped,
+    async drain() {
+      ending.abort();
+      await server.drain(drainMs);
+      await Promise.all(loaded.map(({ engine }) => engine.drain()));
+      await following;
+      registry?.close();
+    },
+  };
+}
