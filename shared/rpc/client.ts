@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import * as grpc from '@grpc/grpc-js';
 import { type Reason, ZmeshError } from '../errors.js';
 import type { KindOf, RequestOf, ResponseOf } from './definition.js';
@@ -159,6 +160,8 @@ function watch(
   options: CallOptions,
 ): () => void {
   const cancel = (): void => call.cancel();
+  // One signal may end many calls at once; Node would take more than ten listeners for a leak.
+  if (options.signal) setMaxListeners(0, options.signal);
   options.signal?.addEventListener('abort', cancel, { once: true });
   if (options.onTrailers) {
     const { onTrailers } = options;
