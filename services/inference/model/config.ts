@@ -42,8 +42,7 @@ function readArchitecture(json: JsonFields): ModelConfig['architecture'] {
   const type = json.fields.model_type;
   const supported = Object.keys(ARCHITECTURES).join(', ');
   if (typeof type !== 'string' || !Object.hasOwn(ARCHITECTURES, type)) {
-    const given =
-      type === undefined ? 'config.json names no model_type' : `architecture ${JSON.stringify(type)}`;
+    const given = type === undefined ? 'a config without `model_type`' : `architecture \`${String(type)}\``;
     const message = `${json.file}: ${given} is not supported; supported are ${supported}`;
     throw new ZmeshError('INVALID_FIELD', message, {
       field: 'model_type',
