@@ -4,8 +4,8 @@
  *     <home>/models/<name>/
  *       model.json                the PreparedModel below; written last, so a folder without it is unfinished
  *       weights.safetensors       every weight that is not factored, F32, under the checkpoint's names
- *       source.stamp          sizes and times of the checkpoint's files, to see quickly that nothing changed
- *       import.lock           only while an import is at work: its process id
+ *       source.stamp              sizes and times of the checkpoint's files, to see quickly that nothing changed
+ *       import.lock               only while an import is at work: its process id
  *       factors/<weight>.safetensors  one adapted matrix: `u` F32 [rows, rank], `sigma` F64 [rank], `vt` F32 [rank, columns]
  *       tokenizer.json, tokenizer_config.json, chat_template.jinja, generation_config.json   copies, where the checkpoint has them
  */
@@ -73,7 +73,7 @@ export interface PreparedModel {
   readonly parameters: number;
   /** Matrices that are kept factored, in canonical order (layer, then q k v o gate up down). */
   readonly adapted: readonly LinearShape[];
-  /** Every linear of the model in canonical order; σ of the adapted ones stands in their factor files. */
+  /** Every linear of the layers in canonical order; the registry's manifest lists them, with σ of the adapted ones. */
   readonly linears: readonly LinearShape[];
   /** Ids that end an answer; the first is the end of a turn. Empty = none is known. */
   readonly eosTokenIds: readonly number[];
