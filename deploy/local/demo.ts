@@ -29,7 +29,16 @@ const HELP = `npm start [-- options]: the mesh, a demonstration, and the mesh fo
 const QUESTIONS = 50;
 /** More than the engine's batch, so that it is always full. */
 const CONCURRENCY = 32;
-const EXAMPLE = 'Ann has 17 apples and buys 25 more. How many apples does Ann have?';
+const EXAMPLE = 'Mia has 517 cards and buys 225 more. How many cards now?';
+
+/** Strategies whose first pass is measured alone. */
+const FIRST_PASSES: readonly EvalStrategy[] = [
+  { name: 'prompt', strategy: { kind: { $case: 'prompt', value: { firstPass: undefined } } } },
+  {
+    name: 'classifier',
+    strategy: { kind: { $case: 'classifier', value: { firstPass: undefined, expert: '' } } },
+  },
+];
 
 type Dispatcher = RpcClient<DispatcherServiceService>;
 
@@ -38,8 +47,6 @@ interface DemoOptions {
   readonly exit: boolean;
   readonly port: string | undefined;
 }
-
-process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: string[]): Promise<number> {
   const options = readOptions(args);
@@ -143,14 +150,6 @@ function demoStrategies(): EvalStrategy[] {
   return [{ name: 'none', strategy: none }, ...experts, ...FIRST_PASSES, { name: 'auto', strategy: auto }];
 }
 
-const FIRST_PASSES: readonly EvalStrategy[] = [
-  { name: 'prompt', strategy: { kind: { $case: 'prompt', value: { firstPass: undefined } } } },
-  {
-    name: 'classifier',
-    strategy: { kind: { $case: 'classifier', value: { firstPass: undefined, expert: '' } } },
-  },
-];
-
 async function printOneAnswer(client: Dispatcher, signal: AbortSignal): Promise<void> {
   const [arithmetic] = await loadTasks(`${EMBEDDED_FOLDER}/tasks/arithmetic`, 'test');
   const question = arithmetic?.items[0]?.prompt ?? EXAMPLE;
@@ -197,3 +196,5 @@ Ctrl-C stops it.
 function print(text: string): void {
   process.stdout.write(text);
 }
+
+process.exitCode = await main(process.argv.slice(2));

@@ -35,7 +35,7 @@ export const generate = defineCommand({
     ...DISPATCHER_OPTION,
   },
   examples: [
-    'generate "Ann has 17 apples and buys 25. How many?"',
+    'generate "Mia has 517 cards and buys 225 more. How many cards now?"',
     'generate --strategy classifier --receipt "Is Tom taller than Eva?"',
     'generate --mix math=0.7,code=0.3 --temperature 0.8 --seed 1 -n 3 "17 + 25"',
     'generate --expert math@stable --json < question.txt',
