@@ -40,6 +40,14 @@ export const SETTINGS = {
     max: 1024 * GIB,
     help: 'bytes of keys and values of each model: how many tokens can be at work at once',
   },
+  prefixBytes: {
+    env: 'ZMESH_INFERENCE_PREFIX_BYTES',
+    type: 'integer',
+    default: 128 * MIB,
+    min: 0,
+    max: 1024 * GIB,
+    help: 'bytes of those that stay for prompts which begin alike (finished turns, instructions); 0 = none',
+  },
   threads: {
     env: 'ZMESH_INFERENCE_THREADS',
     type: 'integer',

@@ -40,6 +40,7 @@ export async function loadModel(
     stepTokens: settings.stepTokens,
     slots: settings.slots,
     queueMax: settings.queueMax,
+    prefixBytes: settings.prefixBytes,
   };
   const engine = await startEngine({ runtime, limits, spectrumMaxBytes: settings.spectrumMaxBytes });
   observeQueueDepth(prepared.name, () => [

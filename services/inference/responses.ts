@@ -40,7 +40,7 @@ export function passSummary({
     basisId: model.prepared.basisId,
     mixtureHash: mixture.mixture,
     normalisation: normalisationValue(mixture.normalisation),
-    usage: { ...usage, cachedPromptTokens: 0 },
+    usage: { ...usage, cachedPromptTokens: times.cachedTokens },
     timing: { ...phaseDurations(times), totalMs: epochMs() - arrivedMs },
     cache,
     seed,

@@ -47,7 +47,8 @@ export function createFakeRuntime(options: FakeRuntimeOptions = {}): FakeRuntime
     pageCount: options.pageCount ?? 64,
     spectrumLength: 1,
     weightBytes: 0,
-    kvBytes: 0,
+    // One byte a position.
+    kvBytes: (options.pageCount ?? 64) * pageTokens,
   };
   const pool: (Slot | undefined)[] = new Array(info.pageCount * pageTokens).fill(undefined);
   const spectra = new Map<SpectrumHandle, number>();

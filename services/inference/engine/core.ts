@@ -6,6 +6,7 @@ import { Inbox } from './inbox.js';
 import { runLoop } from './loop.js';
 import { failureMessage, Outbox } from './outbox.js';
 import { PageAllocator } from './pages.js';
+import { PrefixCache } from './prefix-cache.js';
 import type { EngineLimits, GenerateMessage, ScoreMessage, StepMessage, ToEngine } from './protocol.js';
 import { RequestLedger } from './request-ledger.js';
 import { Scheduler } from './scheduler.js';
@@ -39,9 +40,12 @@ export function createCore({ runtime, limits, now, send }: CoreOptions): EngineC
   const allocator = new PageAllocator(runtime.info.pageCount);
   const scheduler = new Scheduler(allocator, limits);
   const spectra = new Map<string, SpectrumHandle>();
+  const { pageCount, kvBytes, pageTokens } = runtime.info;
+  const pagesMax = Math.min(pageCount, Math.floor((limits.prefixBytes * pageCount) / kvBytes));
   const context: TaskContext = {
     allocator,
-    pageTokens: runtime.info.pageTokens,
+    prefixes: new PrefixCache(allocator, { pagesMax, pageTokens }),
+    pageTokens,
     copyPage: (from, to, tokens) => runtime.copyPage(from, to, tokens),
     outbox,
   };

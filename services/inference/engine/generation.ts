@@ -4,6 +4,7 @@ import { checkFinite } from './finite.js';
 import type { Outbox } from './outbox.js';
 import { PageList } from './page-list.js';
 import type { PageAllocator } from './pages.js';
+import type { PrefixCache } from './prefix-cache.js';
 import type { GenerateMessage } from './protocol.js';
 import { RandomStream } from './random.js';
 import { type Draw, draw, neededOutputs } from './sampling.js';
@@ -12,6 +13,7 @@ import type { Row, Task } from './task.js';
 /** What tasks share: the pages, the runtime's way to copy one, and where events go. */
 export interface TaskContext {
   readonly allocator: PageAllocator;
+  readonly prefixes: PrefixCache;
   readonly pageTokens: number;
   copyPage(from: number, to: number, tokens: number): void;
   readonly outbox: Outbox;
@@ -23,8 +25,9 @@ interface Answer {
   readonly pages: PageList;
   /** Positions whose keys and values are stored: all tokens but the last one. */
   stored: number;
-  lastToken: number;
-  produced: number;
+  /** The prompt and what was produced after it; its first `length` are valid. */
+  readonly tokens: Int32Array;
+  length: number;
   readonly random: RandomStream;
   /** Ids for the repetition penalty; empty while it is off. */
   readonly seen: Set<number>;
@@ -49,6 +52,7 @@ export class Generation implements Task {
   readonly #answerPages: number;
   readonly #promptPages: PageList;
   #prefilled = 0;
+  #cachedTokens: number | null = null;
   #answers: Answer[] | null = null;
 
   constructor(request: GenerateMessage, spectrum: SpectrumHandle, context: TaskContext) {
@@ -67,6 +71,10 @@ export class Generation implements Task {
     this.#promptPages = new PageList(context.allocator, this.#answerPages);
   }
 
+  get cachedTokens(): number {
+    return this.#cachedTokens ?? 0;
+  }
+
   get prefilling(): boolean {
     return this.#answers === null;
   }
@@ -77,6 +85,7 @@ export class Generation implements Task {
 
   promptRow(budget: number): Row {
     const { prompt } = this.#request;
+    this.#takeCached();
     const begin = this.#prefilled;
     const end = Math.min(prompt.length, begin + budget);
     assert(begin < end, 'a prompt row without tokens');
@@ -84,6 +93,16 @@ export class Generation implements Task {
     const last = end === prompt.length;
     const wanted = last ? Int32Array.of(end - begin - 1) : new Int32Array(0);
     return this.#row(-1, prompt.subarray(begin, end), begin, this.#promptPages, wanted);
+  }
+
+  /** Begins where a kept prefix ends; at least the last token is computed, for its logits. */
+  #takeCached(): void {
+    if (this.#cachedTokens !== null) return;
+    const { prompt, mixture } = this.#request;
+    const { prefixes, pageTokens } = this.#context;
+    const pages = prefixes.take(mixture, prompt, Math.floor((prompt.length - 1) / pageTokens));
+    for (const page of pages) this.#promptPages.addHeld(page);
+    this.#prefilled = this.#cachedTokens = pages.length * pageTokens;
   }
 
   decodeRows(): readonly Row[] {
@@ -95,7 +114,7 @@ export class Generation implements Task {
       answer.pages.grow(pagesFor(answer.stored + 1, this.#context.pageTokens));
       return this.#row(
         answer.index,
-        Int32Array.of(answer.lastToken),
+        answer.tokens.subarray(answer.length - 1, answer.length),
         answer.stored,
         answer.pages,
         Int32Array.of(0),
@@ -152,13 +171,14 @@ export class Generation implements Task {
   /** The prompt is complete: every answer draws its first token from the same logits. */
   #begin(result: StepResult, at: number): void {
     const { n, sampling, prompt } = this.#request;
+    this.#keep(prompt, this.#promptPages, prompt.length);
     this.#answers = Array.from({ length: n }, (_, index) => ({
       index,
       // The first answer goes on in the prompt's own pages.
       pages: index === 0 ? this.#promptPages : this.#fork(),
       stored: prompt.length,
-      lastToken: -1,
-      produced: 0,
+      tokens: this.#tokensOf(prompt),
+      length: prompt.length,
       random: new RandomStream(sampling.seed, index),
       seen: new Set(sampling.repetitionPenalty === 1 ? [] : prompt),
     }));
@@ -179,9 +199,8 @@ export class Generation implements Task {
   }
 
   #take(answer: Answer, drawn: Draw): void {
-    const { sampling, endIds, maxTokens } = this.#request;
-    answer.lastToken = drawn.token;
-    answer.produced++;
+    const { sampling, endIds, maxTokens, prompt } = this.#request;
+    answer.tokens[answer.length++] = drawn.token;
     if (sampling.repetitionPenalty !== 1) answer.seen.add(drawn.token);
     this.#context.outbox.token({
       id: this.id,
@@ -191,10 +210,23 @@ export class Generation implements Task {
       ...(sampling.topLogProbs > 0 ? { top: drawn.top } : {}),
     });
     if (endIds.includes(drawn.token)) this.#end(answer, 'end');
-    else if (answer.produced === maxTokens) this.#end(answer, 'length');
+    else if (answer.length === prompt.length + maxTokens) this.#end(answer, 'length');
+  }
+
+  #tokensOf(prompt: Int32Array): Int32Array {
+    const tokens = new Int32Array(prompt.length + this.#request.maxTokens);
+    tokens.set(prompt);
+    return tokens;
+  }
+
+  /** Leaves the whole pages of a sequence to later requests. */
+  #keep(tokens: Int32Array, pages: PageList, stored: number): void {
+    const { prefixes, pageTokens } = this.#context;
+    prefixes.keep(this.#request.mixture, tokens, pages.view, Math.floor(stored / pageTokens));
   }
 
   #end(answer: Answer, reason: 'end' | 'length' | 'stopped'): void {
+    this.#keep(answer.tokens, answer.pages, answer.stored);
     answer.pages.release();
     this.#answers = this.#answers!.filter((other) => other !== answer);
     this.#context.outbox.answerEnd({ id: this.id, answer: answer.index, reason });

@@ -35,6 +35,11 @@ export class PageList {
     this.#pages[this.#count++] = page;
   }
 
+  /** Adds a page that is held for this list already. */
+  addHeld(page: number): void {
+    this.#pages[this.#count++] = page;
+  }
+
   /** Gives all pages back. */
   release(): void {
     for (const page of this.view) this.#allocator.release(page);

@@ -12,6 +12,8 @@ export interface EngineLimits {
   readonly slots: number;
   /** Most requests that wait, of each priority class. */
   readonly queueMax: number;
+  /** Bytes of keys and values that stay for prompts to come; 0 = none. They are part of the KV storage. */
+  readonly prefixBytes: number;
 }
 
 /** Where the worker finds its runtime: a module and the name of the function that makes one. */
@@ -133,6 +135,8 @@ export interface RequestTimes {
   readonly promptSteps: number;
   /** Steps that worked on its answers. */
   readonly decodeSteps: number;
+  /** Prompt tokens whose keys and values were there already. */
+  readonly cachedTokens: number;
 }
 
 /** The end of a request; `failure` if it was refused, cancelled or failed. */

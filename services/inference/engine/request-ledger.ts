@@ -9,6 +9,7 @@ interface Entry {
   prefilledMs: number | null;
   promptSteps: number;
   decodeSteps: number;
+  cachedTokens: number;
 }
 
 /** When each request passed from phase to phase. */
@@ -23,7 +24,14 @@ export class RequestLedger {
 
   /** A request came in. */
   open(id: number, arrivedMs: number): void {
-    this.#entries.set(id, { arrivedMs, startedMs: null, prefilledMs: null, promptSteps: 0, decodeSteps: 0 });
+    this.#entries.set(id, {
+      arrivedMs,
+      startedMs: null,
+      prefilledMs: null,
+      promptSteps: 0,
+      decodeSteps: 0,
+      cachedTokens: 0,
+    });
   }
 
   /** Its first row is scheduled. */
@@ -43,6 +51,7 @@ export class RequestLedger {
 
   /** It is complete: its end message. */
   completed(task: Task): EndMessage {
+    this.#entry(task.id).cachedTokens = task.cachedTokens;
     return this.ended(task.id, task instanceof Scoring ? { score: task.result } : {});
   }
 

@@ -9,8 +9,9 @@ import { buildLongRow, buildScoreRow, type ScoreRow } from './score-row.js';
 import type { Row, Task } from './task.js';
 
 /**
- * A request to score. The prompt is computed once; the last piece of it and all continuations go through the model as
- * one row, the continuations as branches that do not see each other: short prompts take one forward pass and no page.
+ * A request to score. The prompt is computed once, beginning where a kept prefix ends; the last piece of it and all
+ * continuations go through the model as one row, the continuations as branches that do not see each other: short prompts
+ * take one forward pass.
  * What does not fit into one row goes in several that begin with the prompt's last token; a continuation longer than a
  * row goes in pieces, over pages that the next one overwrites.
  */
@@ -22,13 +23,14 @@ export class Scoring implements Task {
   readonly #request: ScoreMessage;
   readonly #spectrum: SpectrumHandle;
   readonly #rowTokens: number;
-  readonly #pageTokens: number;
+  readonly #context: TaskContext;
   readonly #pages: PageList;
   readonly #groups: readonly ScoreGroup[];
   readonly #tokenLogProbs: readonly Float32Array[];
   readonly #logits: LogitsRows | null;
   /** Prompt tokens that are stored. */
   #stored = 0;
+  #cachedTokens: number | null = null;
   #group = 0;
   /** Fed tokens of the present long continuation that are stored. */
   #fed = 0;
@@ -46,13 +48,17 @@ export class Scoring implements Task {
     this.#request = request;
     this.#spectrum = spectrum;
     this.#rowTokens = sizes.rowTokens;
-    this.#pageTokens = context.pageTokens;
+    this.#context = context;
     this.#groups = groupContinuations(lengths, sizes.rowTokens);
     const long = Math.max(0, ...this.#groups.filter((group) => this.#isLong(group)).map(({ fed }) => fed));
     this.pagesMax = pagesFor(request.prompt.length + long, context.pageTokens);
     this.#pages = new PageList(context.allocator, this.pagesMax);
     this.#tokenLogProbs = lengths.map((length) => new Float32Array(length));
     this.#logits = request.logits === 'none' ? null : emptyLogits(request, sizes.vocabularySize);
+  }
+
+  get cachedTokens(): number {
+    return this.#cachedTokens ?? 0;
   }
 
   get prefilling(): boolean {
@@ -71,6 +77,7 @@ export class Scoring implements Task {
 
   promptRow(budget: number): Row | null {
     const { prompt, continuations } = this.#request;
+    this.#takeCached();
     const group = this.#groups[this.#group]!;
     const left = prompt.length - this.#stored;
     const long = this.#isLong(group);
@@ -95,8 +102,29 @@ export class Scoring implements Task {
       logitsAt: (position) => this.#logitsRow(position),
     });
     const trunk = trunkEnd - this.#stored;
-    const store = !whole ? trunk : this.#group + 1 < this.#groups.length ? trunk - 1 : 0;
-    return this.#plan(row, store);
+    return this.#plan(row, whole ? this.#storedOfLastPiece(trunk) : trunk);
+  }
+
+  /** Prompt tokens of the piece with the prompt's end that are stored: for groups to come, else whole pages to keep. */
+  #storedOfLastPiece(trunk: number): number {
+    if (this.#group + 1 < this.#groups.length) return trunk - 1;
+    return this.#context.prefixes.enabled
+      ? Math.max(0, this.#keptPages * this.#context.pageTokens - this.#stored)
+      : 0;
+  }
+
+  /** Whole pages before the prompt's last token. */
+  get #keptPages(): number {
+    return Math.floor((this.#request.prompt.length - 1) / this.#context.pageTokens);
+  }
+
+  /** Begins where a kept prefix ends, unless the logits of every prompt token are asked for. */
+  #takeCached(): void {
+    if (this.#cachedTokens !== null) return;
+    const { prompt, mixture, logits } = this.#request;
+    const pages = this.#context.prefixes.take(mixture, prompt, logits === 'prompt' ? 0 : this.#keptPages);
+    for (const page of pages) this.#pages.addHeld(page);
+    this.#stored = this.#cachedTokens = pages.length * this.#context.pageTokens;
   }
 
   decodeRows(): readonly Row[] {
@@ -135,12 +163,15 @@ export class Scoring implements Task {
     const last = row.step.positions.at(-1)!;
     const complete = last >= prompt.length - 1;
     this.#stored = Math.min(prompt.length - 1, this.#stored + row.step.store);
-    if (complete) this.#group++;
+    if (!complete) return;
+    this.#group++;
+    const pages = Math.min(this.#keptPages, Math.floor(this.#stored / this.#context.pageTokens));
+    this.#context.prefixes.keep(this.#request.mixture, prompt, this.#pages.view, pages);
   }
 
   #plan(row: ScoreRow, store: number): Row {
     const past = this.#stored + this.#fed;
-    this.#pages.grow(pagesFor(past + store, this.#pageTokens));
+    this.#pages.grow(pagesFor(past + store, this.#context.pageTokens));
     this.#row = row;
     const logits = row.sinks.some(({ kind }) => kind === 'logits');
     return {

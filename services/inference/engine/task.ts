@@ -27,6 +27,8 @@ export interface Task {
   readonly slots: number;
   /** Pages it holds at most, shared ones counted once. */
   readonly pagesMax: number;
+  /** Prompt tokens whose keys and values came from the prefix cache. */
+  readonly cachedTokens: number;
   /** True while prompt rows are left. */
   readonly prefilling: boolean;
   /** True when nothing is left to do. */

@@ -90,7 +90,7 @@ export function startHarness(limits: Partial<EngineLimits> = {}, options: FakeRu
     onMessage: () => {},
     core: createCore({
       runtime,
-      limits: { stepTokens: 16, slots: 8, queueMax: 100, ...limits },
+      limits: { stepTokens: 16, slots: 8, queueMax: 100, prefixBytes: 0, ...limits },
       now: () => ++clock,
       send(message) {
         harness.messages.push(message);
