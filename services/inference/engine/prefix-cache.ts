@@ -68,7 +68,8 @@ export class PrefixCache {
     const path: Node[] = [];
     for (let index = 0; index < count; index++) {
       const key = this.#key(tokens, index);
-      const node: Node | null = children.get(key) ?? this.#add(children, key, { page: pages[index]!, path });
+      const node: Node | null =
+        children.get(key) ?? this.#add(children, key, { page: pages[index]!, path, mixture });
       if (!node) break;
       path.push(node);
       children = node.children;
@@ -80,12 +81,20 @@ export class PrefixCache {
   #add(
     siblings: Map<string, Node>,
     key: string,
-    { page, path }: { readonly page: number; readonly path: readonly Node[] },
+    {
+      page,
+      path,
+      mixture,
+    }: { readonly page: number; readonly path: readonly Node[]; readonly mixture: string },
   ): Node | null {
     if (this.#nodes.size >= this.#options.pagesMax && !this.#evictIdle(path)) return null;
     // The page may be kept already, under a node of its own that this path does not pass.
     if (this.#allocator.isKept(page)) return null;
-    const node: Node = { page, children: new Map(), detach: () => siblings.delete(key) };
+    const detach = (): void => {
+      siblings.delete(key);
+      if (this.#roots.get(mixture)?.size === 0) this.#roots.delete(mixture);
+    };
+    const node: Node = { page, children: new Map(), detach };
     siblings.set(key, node);
     this.#nodes.add(node);
     this.#allocator.setKept(page, true);
@@ -105,7 +114,6 @@ export class PrefixCache {
       if (!this.#allocator.isIdle(node.page) || spared.includes(node)) continue;
       node.detach();
       this.#forget(node);
-      for (const [mixture, root] of this.#roots) if (root.size === 0) this.#roots.delete(mixture);
       return true;
     }
     return false;
