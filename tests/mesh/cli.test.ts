@@ -175,8 +175,8 @@ describe('the zmesh command with a running mesh', { concurrency: false }, () => 
     assert.equal(drawn.code, 0, drawn.err);
     for (const part of ['zmesh-cli', 'first pass', 'second pass', 'engine decode'])
       assert.ok(drawn.out.includes(part), `${part} in\n${drawn.out}`);
-    const last = await json<{ traceId: string }>('trace', '--last');
-    assert.equal(last.traceId, receipt.traceId);
+    const last = await json<{ summary: { traceId: string } }>('trace', '--last');
+    assert.equal(last.summary.traceId, receipt.traceId);
     assert.match((await zmesh('trace', '--stats')).out, /second pass/);
   });
 

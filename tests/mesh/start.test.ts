@@ -67,7 +67,12 @@ describe('npm start', { concurrency: false }, () => {
     await mesh.says(/^inference runs again \(process \d+\)$/m);
     assert.match(mesh.out(), /^inference ended \(SIGKILL\); starting it again in 250 ms$/m);
     assert.notEqual(pidOf('inference'), crashed);
-    const answer = await home.zmesh('generate', '--expert', 'math', 'Mia has 112 cards and buys 330 more. How many cards now?');
+    const answer = await home.zmesh(
+      'generate',
+      '--expert',
+      'math',
+      'Mia has 112 cards and buys 330 more. How many cards now?',
+    );
     assert.equal(answer.code, 0, answer.err);
   });
 
@@ -78,6 +83,17 @@ describe('npm start', { concurrency: false }, () => {
     const { code, out } = await mesh.finished;
     assert.equal(code, 0);
     assert.match(out, /^stopped by SIGINT: draining\nstopped, no process is left\n$/m);
+    await noProcessIsLeft();
+  });
+
+  it('drains once when a Ctrl-C reaches npm and all its children, with status 0', async () => {
+    mesh = home.group('npm', ['start', '--', '--questions', '1']);
+    await mesh.says(/Ctrl-C stops it/);
+    process.kill(-mesh.child.pid!, 'SIGINT');
+    const { code, out } = await mesh.finished;
+    assert.equal(code, 0);
+    assert.equal(out.match(/draining/g)?.length, 1);
+    assert.match(out, /stopped, no process is left\n$/);
     await noProcessIsLeft();
   });
 

@@ -31,6 +31,8 @@ export interface TestHome {
   readonly env: NodeJS.ProcessEnv;
   /** Starts a Node program of the project, given by its path from the root. */
   start(program: string, args?: readonly string[], env?: NodeJS.ProcessEnv): Running;
+  /** Starts a program in the project's folder, in a process group of its own as a terminal does. */
+  group(program: string, args: readonly string[]): Running;
   /** Runs `zmesh …` to its end. */
   zmesh(...args: readonly string[]): Promise<Finished>;
   /** Ids of processes that were started with this home. */
@@ -62,6 +64,8 @@ export async function testHome(t: Cleanup): Promise<TestHome> {
     path,
     env,
     start,
+    group: (program, args) =>
+      run(spawn(program, args, { cwd: projectRoot, env, stdio: 'pipe', detached: true })),
     zmesh(...args) {
       const running = start('dist/services/cli/main.js', args);
       running.child.stdin?.end();
