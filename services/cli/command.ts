@@ -40,6 +40,8 @@ export interface Command {
   readonly help?: string;
   /** True if its calls begin traces. */
   readonly traced: boolean;
+  /** True if it deals with Ctrl-C by itself, through `io.onInterrupt`. */
+  readonly ownsInterrupt: boolean;
   /** Runs it with what follows its path; the exit code. */
   execute(args: readonly string[], io: Io): Promise<number>;
 }
@@ -64,6 +66,8 @@ export function defineCommand<const O extends Options>(definition: {
   readonly notes?: readonly string[];
   /** True if its calls begin traces that `zmesh trace` can draw. Default false. */
   readonly traced?: boolean;
+  /** True if it deals with Ctrl-C by itself. Default false: the first one aborts `io.signal`, the second ends the process. */
+  readonly ownsInterrupt?: boolean;
   run(call: {
     readonly values: Values<O & typeof COMMON>;
     readonly positionals: readonly string[];
@@ -80,6 +84,7 @@ export function defineCommand<const O extends Options>(definition: {
     examples: definition.examples,
     notes: definition.notes ?? [],
     traced: definition.traced ?? false,
+    ownsInterrupt: definition.ownsInterrupt ?? false,
     async execute(args, io) {
       const { values, positionals } = parse(args, options);
       if (positionals.length < min || positionals.length > max)

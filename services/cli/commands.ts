@@ -1,4 +1,5 @@
 import type { Command } from './command.js';
+import { chat } from './commands/chat.js';
 import { classify } from './commands/classify.js';
 import { down } from './commands/down.js';
 import { evaluateTasks } from './commands/eval.js';
@@ -26,6 +27,7 @@ export const COMMANDS: readonly Command[] = [
   down,
   status,
   generate,
+  chat,
   classify,
   evaluateTasks,
   trace,

@@ -14,8 +14,10 @@ export interface Io {
   readonly colour: boolean;
   /** True if stderr is a terminal: progress may draw over itself. */
   readonly live: boolean;
-  /** Aborts at Ctrl-C. */
+  /** Aborts at Ctrl-C, except in commands that deal with it by themselves. */
   readonly signal: AbortSignal;
+  /** Calls `handler` at each Ctrl-C until the returned function is called. */
+  onInterrupt(handler: () => void): () => void;
 }
 
 /** The process's own streams; colours only on a terminal and without `NO_COLOR`. */
@@ -30,5 +32,9 @@ export function processIo(signal: AbortSignal): Io {
     colour: stdout.isTTY === true && !env.NO_COLOR,
     live: stderr.isTTY === true,
     signal,
+    onInterrupt(handler) {
+      process.on('SIGINT', handler);
+      return () => process.off('SIGINT', handler);
+    },
   };
 }

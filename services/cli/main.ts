@@ -6,10 +6,10 @@ import { findCommand, runCommandLine } from './run.js';
 
 const args = process.argv.slice(2);
 const stop = new AbortController();
-const traced = findCommand(args)?.command.traced ?? false;
+const command = findCommand(args)?.command;
 
-// `up` has its own way to end; for all others the first Ctrl-C cancels what runs and the second ends the process.
-if (findCommand(args)?.command.path !== 'up')
+// The first Ctrl-C cancels what runs, the second ends the process.
+if (!command?.ownsInterrupt)
   process.on('SIGINT', () => {
     if (stop.signal.aborted) process.exit(EXIT.interrupted);
     stop.abort(new Error('interrupted'));
@@ -19,7 +19,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) =>
   process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failure),
 );
 
-const telemetry = traced ? await startTraces() : undefined;
+const telemetry = command?.traced ? await startTraces() : undefined;
 process.exitCode = await runCommandLine(args, processIo(stop.signal));
 await telemetry?.shutdown();
 

@@ -2,9 +2,13 @@ import { PassThrough, Readable } from 'node:stream';
 import type { Io } from '#services/cli/io.js';
 
 /** An Io that remembers what was written. */
-export function fakeIo(options: { readonly input?: string; readonly env?: NodeJS.ProcessEnv } = {}): Io & {
+export function fakeIo(
+  options: { readonly input?: string | Readable; readonly env?: NodeJS.ProcessEnv } = {},
+): Io & {
   readonly written: () => string;
   readonly complained: () => string;
+  /** A Ctrl-C. */
+  readonly interrupt: () => void;
 } {
   const out = new PassThrough();
   const err = new PassThrough();
@@ -17,7 +21,10 @@ export function fakeIo(options: { readonly input?: string; readonly env?: NodeJS
   };
   const written = collect(out);
   const complained = collect(err);
-  const input: Io['input'] = Readable.from(options.input === undefined ? [] : [Buffer.from(options.input)]);
+  const given = options.input;
+  const input: Io['input'] =
+    given instanceof Readable ? given : Readable.from(given === undefined ? [] : [Buffer.from(given)]);
+  const handlers = new Set<() => void>();
   return {
     out,
     err,
@@ -27,6 +34,11 @@ export function fakeIo(options: { readonly input?: string; readonly env?: NodeJS
     colour: false,
     live: false,
     signal: new AbortController().signal,
+    onInterrupt(handler) {
+      handlers.add(handler);
+      return () => handlers.delete(handler);
+    },
+    interrupt: () => handlers.forEach((handler) => handler()),
     written,
     complained,
   };

@@ -11,6 +11,7 @@ export const trace: Command = {
   examples: [],
   notes: [],
   traced: false,
+  ownsInterrupt: false,
   help: TRACE_HELP,
   execute(args, io) {
     const endpoint = addressOf('traces', undefined, io.env);

@@ -11,6 +11,7 @@ import { renderRun } from './status.js';
 /** `zmesh up`: starts the local mesh and holds it. */
 export const up = defineCommand({
   path: 'up',
+  ownsInterrupt: true,
   summary: 'start the local mesh and hold it until Ctrl-C',
   options: {
     detach: { type: 'boolean', short: 'd', help: 'return when it is ready; stop it with "zmesh down"' },
