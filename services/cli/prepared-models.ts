@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A prepared model on this machine's disk. */
@@ -10,6 +10,8 @@ export interface PreparedOnDisk {
   readonly contextLength: number;
   readonly adapted: number;
   readonly fingerprint: string;
+  /** Bytes of its files. */
+  readonly bytes: number;
 }
 
 /** Prepared models under a home, by name. Unfinished ones (without model.json) are left out. */
@@ -37,5 +39,21 @@ function describe(
 ): PreparedOnDisk {
   const { name, parameters, adapted, fingerprint } = model;
   const { architecture, contextLength } = model.config;
-  return { name, folder, architecture, parameters, contextLength, adapted: adapted.length, fingerprint };
+  const bytes = folderBytes(folder);
+  return {
+    name,
+    folder,
+    architecture,
+    parameters,
+    contextLength,
+    adapted: adapted.length,
+    fingerprint,
+    bytes,
+  };
+}
+
+function folderBytes(folder: string): number {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
 }

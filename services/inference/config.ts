@@ -32,6 +32,14 @@ export const SETTINGS = {
     default: '',
     help: 'NATS server whose events tell of new experts; empty = experts are fetched when they are first asked for',
   },
+  memoryBytes: {
+    env: 'ZMESH_INFERENCE_MEMORY_BYTES',
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 16_384 * GIB,
+    help: 'bytes that all models may take together, weights and keys and values; 0 = 80 % of what the process may use',
+  },
   kvBytes: {
     env: 'ZMESH_INFERENCE_KV_BYTES',
     type: 'integer',

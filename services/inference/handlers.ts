@@ -64,5 +64,7 @@ function describe({ prepared, tokenizer, engine }: ServedModel): ServedModelMess
     hasTokenizer: tokenizer !== null,
     hasChatTemplate: tokenizer?.hasChatTemplate ?? false,
     classificationSystem: prepared.classificationSystem ?? '',
+    weightBytes: BigInt(engine.info.weightBytes),
+    kvBytes: BigInt(engine.info.kvBytes),
   };
 }

@@ -4,6 +4,7 @@ import type { InferenceSettings } from './config.js';
 import type { EngineLimits, RuntimeSource } from './engine/protocol.js';
 import { startEngine } from './engine.js';
 import type { ExpertCache } from './experts.js';
+import { type MemoryBudget, preparedBytes } from './memory-budget.js';
 import { createMixtures } from './mixtures.js';
 import { loadPrepared, loadSigma } from './model/load.js';
 import { preparedFolder } from './model/prepared-files.js';
@@ -21,15 +22,20 @@ export interface LoadOptions {
   readonly home: string;
   readonly settings: InferenceSettings;
   readonly experts: ExpertCache;
+  readonly budget: MemoryBudget;
 }
 
-/** Loads a prepared model and starts its engine. `which`: a name under the home's models, or a folder. */
+/**
+ * Loads a prepared model and starts its engine. `which`: a name under the home's models, or a folder. Throws UNKNOWN_MODEL
+ * or CORRUPT for a folder without a sound model, TOO_LARGE where the budget has no room for it.
+ */
 export async function loadModel(
   which: string,
-  { home, settings, experts }: LoadOptions,
+  { home, settings, experts, budget }: LoadOptions,
 ): Promise<LoadedModel> {
   const folder = isAbsolute(which) || which.startsWith('.') ? which : preparedFolder(home, which);
   const prepared = await loadPrepared(folder);
+  budget.take(prepared.name, { weightBytes: await preparedBytes(folder), kvBytes: settings.kvBytes });
   const [tokenizer, sigma] = await Promise.all([loadTokenizer(folder), loadSigma(folder, prepared)]);
   const runtime: RuntimeSource = {
     module: new URL('./runtime/onnx-runtime.js', import.meta.url).href,

@@ -9,6 +9,7 @@ import { ExpertCache } from './experts.js';
 import { followExperts } from './follow-experts.js';
 import { inferenceHandlers } from './handlers.js';
 import { type LoadedModel, loadModel } from './load-model.js';
+import { MemoryBudget } from './memory-budget.js';
 import { publishManifest } from './publish-manifest.js';
 import { noSource, registrySource } from './registry-source.js';
 import { servedModels } from './served-model.js';
@@ -37,9 +38,10 @@ export async function startInference(
   const source = registry ? registrySource(registry, settings.registryTimeoutMs) : noSource;
   const experts = new ExpertCache(source, settings.expertMaxBytes);
   const home = zmeshHome(env);
+  const budget = new MemoryBudget(settings.memoryBytes);
   const loaded: LoadedModel[] = [];
   for (const which of settings.models) {
-    const model = await loadModel(which, { home, settings, experts });
+    const model = await loadModel(which, { home, settings, experts, budget });
     loaded.push(model);
     const { name, fingerprint } = model.prepared;
     const { pageCount, pageTokens, weightBytes } = model.engine.info;

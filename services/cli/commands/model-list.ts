@@ -1,4 +1,5 @@
 import { ModelDescription } from '#proto/zmesh/v1/dispatcher.js';
+import type { ServedModel } from '#proto/zmesh/v1/inference.js';
 import { zmeshHome } from '#shared/paths.js';
 import { NoMeshError } from '../addresses.js';
 import { DISPATCHER_OPTION, withDispatcher } from '../clients.js';
@@ -8,7 +9,7 @@ import type { Io } from '../io.js';
 import { preparedModels } from '../prepared-models.js';
 import { writeJson } from '../render/json.js';
 import { renderTable } from '../render/table.js';
-import { formatCount, shortHash } from '../render/units.js';
+import { formatBytes, formatCount, shortHash } from '../render/units.js';
 
 /** `zmesh model list`: prepared models here, and those the mesh serves. */
 export const modelList = defineCommand({
@@ -23,16 +24,18 @@ export const modelList = defineCommand({
       writeJson(io.out, { prepared, served: served.map(ModelDescription.toJSON) });
       return EXIT.ok;
     }
-    const servedNames = new Set(served.map((model) => model.served?.name));
+    const resident = new Map(served.map(({ served: model }) => [model?.name, residentBytes(model)]));
     const preparedNames = new Set(prepared.map(({ name }) => name));
     const rows = [
       ...prepared.map((model) => [
         model.name,
-        servedNames.has(model.name) ? 'prepared, served' : 'prepared',
+        resident.has(model.name) ? 'prepared, served' : 'prepared',
         model.architecture,
         formatCount(model.parameters),
         String(model.contextLength),
         String(model.adapted),
+        formatBytes(model.bytes),
+        resident.get(model.name) ?? '',
         shortHash(model.fingerprint),
       ]),
       ...served.flatMap(({ served: model }) =>
@@ -45,6 +48,8 @@ export const modelList = defineCommand({
                 formatCount(Number(model.parameters)),
                 String(model.contextLength),
                 String(model.adaptedMatrices),
+                '',
+                residentBytes(model),
                 shortHash(model.fingerprint),
               ],
             ]
@@ -64,8 +69,15 @@ const COLUMNS = [
   { title: 'parameters', align: 'right' },
   { title: 'context', align: 'right' },
   { title: 'adapted', align: 'right' },
+  { title: 'on disk', align: 'right' },
+  { title: 'resident', align: 'right' },
   { title: 'fingerprint' },
 ] as const;
+
+/** Weights and keys and values that the mesh holds of a model. */
+function residentBytes(model: ServedModel | undefined): string {
+  return model ? formatBytes(Number(model.weightBytes + model.kvBytes)) : '';
+}
 
 /** None where no mesh runs: the list of what is on disk needs none. */
 async function servedModels(given: string | undefined, io: Io): Promise<readonly ModelDescription[]> {
