@@ -26,7 +26,7 @@ import { withNats } from '../support/nats.js';
 // the engine's phases are not here. Nothing is sampled: whatever is kept is kept by the tail rules.
 const cleanup = lastFirst({ after });
 const log = createLog('test', { ZMESH_LOG_LEVEL: 'silent' });
-const sink = await startTraceSink(loadSettings(traceSettings, { ZMESH_TRACE_SLOW_MS: '400' }));
+const sink = await startTraceSink(loadSettings(traceSettings, { ZMESH_TRACE_SLOW_MS: '1500' }));
 cleanup.after(sink.close);
 const unsampled = { OTEL_TRACES_SAMPLER: 'always_off', ZMESH_TRACE_SINK: sink.url };
 const telemetry = startTelemetry('test', { log, env: unsampled });
@@ -87,7 +87,8 @@ function paths({ spans }: StoredTrace): string[] {
 
 describe('traces over processes', { concurrency: 1 }, () => {
   test('one tree spans the client, the dispatcher and both passes; a slow one is kept though nothing is sampled', async () => {
-    inference.before = (what) => new Promise((resolve) => setTimeout(resolve, what === 'generate' ? 500 : 0));
+    inference.before = (what) =>
+      new Promise((resolve) => setTimeout(resolve, what === 'generate' ? 1600 : 0));
     const { receipt } = await dispatcher.complete({ request: ask(AUTO) });
     inference.before = async () => {};
     const trace = await traceOf(receipt!.traceId);
@@ -110,7 +111,7 @@ describe('traces over processes', { concurrency: 1 }, () => {
     );
     assert(trace.spans.every((span) => !span.sampled));
     const second = trace.spans.find((span) => span.name === 'second pass');
-    assert(second!.durationMs >= 500 && second!.durationMs < 2000, `${second?.durationMs} ms`);
+    assert(second!.durationMs >= 1599 && second!.durationMs < 5000, `${second?.durationMs} ms`);
     await eventually(
       'it is judged',
       async () => sink.store.find(receipt!.traceId)[0]?.summary.keep === 'slow',
@@ -128,7 +129,10 @@ describe('traces over processes', { concurrency: 1 }, () => {
     const { receipt } = await dispatcher.complete({ request: ask(AUTO) });
     await traceOf(receipt!.traceId);
     await eventually('the quick one is gone', async () => sink.store.find(receipt!.traceId).length === 0);
-    assert.equal((await traceOf(refused)).summary.keep, 'failed');
+    await eventually(
+      'the refused one is judged',
+      async () => sink.store.find(refused)[0]?.summary.keep === 'failed',
+    );
   });
 
   test('a publish goes on over NATS in the trace of its request', async () => {
@@ -158,7 +162,7 @@ describe('traces over processes', { concurrency: 1 }, () => {
     await dispatcher.complete({ request: ask(AUTO) });
     assert.equal(await traceCommand(['--last'], io), 0);
     assert.match(out, /first pass {2}auto → prompt · math 1\.00/);
-    assert.match(out, /second pass {2}toy\/math@[0-9a-f]{12}/);
+    assert.match(out, /second pass {2}math@[0-9a-f]{12}/);
     out = '';
     assert.equal(await traceCommand(['--stats'], io), 0);
     assert.match(out, /^first pass +auto +3 +0 /m);
