@@ -1,12 +1,11 @@
-import { JetStreamApiError } from '@nats-io/jetstream';
 import { context, propagation, ROOT_CONTEXT } from '@opentelemetry/api';
 import { RegistryEvent } from '#proto/zmesh/v1/events.js';
 import { sleep } from '#shared/deadline.js';
 import type { EventConnection } from '#shared/events/connection.js';
-import { publish } from '#shared/events/publish.js';
+import { publish, StreamMoved } from '#shared/events/publish.js';
+import { readStreamEnd } from '#shared/events/stream-end.js';
 import { EXPERT_STREAM } from '#shared/events/streams.js';
 import { expertSubject } from '#shared/events/subjects.js';
-import { whileConnected } from '#shared/events/while-connected.js';
 import type { Logger } from '#shared/log.js';
 import type { LoggedChange, View } from './view.js';
 
@@ -22,9 +21,8 @@ interface Position {
   readonly revision: number;
 }
 
-const WRONG_LAST_SEQUENCE = 10071;
-const NO_MESSAGE_FOUND = 10037;
 const RETRY_MS = 500;
+const CATCH_UP_MS = 5000;
 
 /**
  * Turns every change in the view's log into an event on NATS, in order and once, also across crashes and with several
@@ -53,12 +51,8 @@ async function relay(
     const changed = nextChange(view, signal);
     try {
       position ??= await readPosition(connection);
-      if (position.revision > view.revision && view.revision > 0) {
-        log.error(
-          { ...position, registry: view.revision },
-          'the stream of events is ahead of the registry: nothing is relayed',
-        );
-      }
+      // Another replica's view may be a moment ahead of ours. A stream that stays ahead belongs to an older registry.
+      await view.reached(position.revision, CATCH_UP_MS);
       for (const change of changesAfter(view, position.revision)) {
         if (signal.aborted) return;
         position = { sequence: await relayOne(connection, change, position), revision: change.revision };
@@ -67,7 +61,7 @@ async function relay(
     } catch (error) {
       position = undefined;
       // Another replica was quicker: go on behind it at once.
-      if (isWrongLastSequence(error)) continue;
+      if (error instanceof StreamMoved) continue;
       if (connection.connected) log.warn({ err: error }, 'an event could not be relayed; it will be');
       await sleep(RETRY_MS, signal).catch(() => {});
     }
@@ -88,18 +82,8 @@ function relayOne(connection: EventConnection, change: LoggedChange, position: P
 }
 
 async function readPosition(connection: EventConnection): Promise<Position> {
-  const { state } = await whileConnected(connection, () => connection.jsm.streams.info(EXPERT_STREAM));
-  if (state.messages === 0) return { sequence: state.last_seq, revision: 0 };
-  try {
-    const { jsm } = connection;
-    const last = await whileConnected(connection, () =>
-      jsm.streams.getMessage(EXPERT_STREAM, { seq: state.last_seq }),
-    );
-    if (last) return { sequence: last.seq, revision: Number(RegistryEvent.decode(last.data).revision) };
-  } catch (error) {
-    if (!(error instanceof JetStreamApiError && error.code === NO_MESSAGE_FOUND)) throw error;
-  }
-  throw new Error(`message ${state.last_seq} of ${EXPERT_STREAM} cannot be read`);
+  const { sequence, data } = await readStreamEnd(connection, EXPERT_STREAM);
+  return { sequence, revision: data ? Number(RegistryEvent.decode(data).revision) : 0 };
 }
 
 function changesAfter(view: View, revision: number): LoggedChange[] {
@@ -119,8 +103,4 @@ function nextChange(view: View, signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', done, { once: true });
     if (signal.aborted) done();
   });
-}
-
-function isWrongLastSequence(error: unknown): boolean {
-  return error instanceof JetStreamApiError && error.code === WRONG_LAST_SEQUENCE;
 }

@@ -1,3 +1,4 @@
+import { JetStreamApiError } from '@nats-io/jetstream';
 import { type Context, context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { MESSAGING } from '../telemetry/semconv.js';
 import type { EventConnection } from './connection.js';
@@ -5,6 +6,11 @@ import { traceHeaders } from './trace-headers.js';
 import { whileConnected } from './while-connected.js';
 
 const tracer = trace.getTracer('zmesh-events');
+
+/** The stream's last sequence is not the expected one: someone else published meanwhile. */
+export class StreamMoved extends Error {}
+
+const WRONG_LAST_SEQUENCE = 10071;
 
 /** One message for a stream. */
 export interface Publication {
@@ -22,7 +28,7 @@ export interface Publication {
 /**
  * Publishes a message and waits until the stream has it on disk; a PRODUCER span around it travels in the W3C headers.
  * @returns the message's sequence in the stream.
- * Rejects with ConnectionLost or what the NATS client throws.
+ * Rejects with StreamMoved, ConnectionLost or what the NATS client throws.
  */
 export async function publish(connection: EventConnection, publication: Publication): Promise<number> {
   const { subject, data, messageId, expectedLastSequence, parent = context.active() } = publication;
@@ -48,6 +54,8 @@ export async function publish(connection: EventConnection, publication: Publicat
       code: SpanStatusCode.ERROR,
       message: error instanceof Error ? error.message : String(error),
     });
+    if (error instanceof JetStreamApiError && error.code === WRONG_LAST_SEQUENCE)
+      throw new StreamMoved(error.message);
     throw error;
   } finally {
     span.end();
