@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path';
 import { projectRoot } from '#shared/paths.js';
 import { checkAdapted, checkBits } from './service/checks.js';
 import { findGoldenFolders, type GoldenFolder, readGoldenFolder } from './service/golden-folder.js';
-import { type GoldenMesh, startGoldenMesh } from './service/golden-mesh.js';
+import { startGoldenMesh } from './service/golden-mesh.js';
 
 async function main(args: readonly string[]): Promise<number> {
   const given =

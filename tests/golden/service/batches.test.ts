@@ -24,7 +24,10 @@ describe('whatever else is in the batch', () => {
   let mesh: GoldenMesh;
   before(async () => {
     // A small step makes chunks of most prompts, so that chunks, decodes and other prompts meet.
-    mesh = await startGoldenMesh(FOLDERS, { ZMESH_INFERENCE_STEP_TOKENS: '48' });
+    mesh = await startGoldenMesh(FOLDERS, {
+      ZMESH_INFERENCE_STEP_TOKENS: '48',
+      ZMESH_INFERENCE_KV_BYTES: String(16 << 20),
+    });
   });
   after(() => mesh?.stop());
   for (const golden of FOLDERS) {

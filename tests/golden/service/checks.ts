@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type Asked, askGreedy, askLogits } from './ask.js';
 import type { GoldenAdapted, GoldenFolder } from './golden-folder.js';
-import { type GoldenMesh, ONES } from './golden-mesh.js';
+import { expertsOf, type GoldenMesh, ONES } from './golden-mesh.js';
 
 /** Largest error of a logit, as a share of the largest logit. */
 export const TOLERANCE = 2e-4;
@@ -56,17 +56,19 @@ export async function checkBits(mesh: GoldenMesh, golden: GoldenFolder): Promise
     const adapted = mixture && { mixture, normalisation };
     return askLogits(mesh, { model: golden.name, prompt, mixture: mesh.mixture(golden, adapted) });
   };
+  const [first, second = 'base'] = [...expertsOf(golden).keys()].filter((name) => name !== ONES);
+  assert(first, 'golden.safetensors has no expert');
   const base = await logits(null);
   assert.deepEqual(await logits([]), base, 'an empty mixture is not the base');
   assert.deepEqual(await logits([{ expert: 'base', alpha: 1 }]), base, 'base = 1 is not the base');
   for (const normalisation of ['none', 'trace'] as const) {
     const ones = await logits([{ expert: ONES, alpha: 1 }], normalisation);
     assert.deepEqual(ones, base, `an expert of ones under ${normalisation} is not the base`);
-    const expert = await logits([{ expert: 'a', alpha: 1 }], normalisation);
+    const expert = await logits([{ expert: first, alpha: 1 }], normalisation);
     const oneHot = await logits(
       [
-        { expert: 'b', alpha: 0 },
-        { expert: 'a', alpha: 1 },
+        { expert: second, alpha: 0 },
+        { expert: first, alpha: 1 },
       ],
       normalisation,
     );

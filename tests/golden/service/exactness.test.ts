@@ -10,7 +10,7 @@ const FOLDERS = findGoldenFolders(join(projectRoot, 'tests/golden/models')).map(
 describe('through the real service', () => {
   let mesh: GoldenMesh;
   before(async () => {
-    mesh = await startGoldenMesh(FOLDERS);
+    mesh = await startGoldenMesh(FOLDERS, { ZMESH_INFERENCE_KV_BYTES: String(16 << 20) });
   });
   after(() => mesh?.stop());
   for (const golden of FOLDERS) {

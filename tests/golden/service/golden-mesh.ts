@@ -72,7 +72,6 @@ async function start(
   const registry = await startChildService('expert-registry', env);
   stack.after(() => registry.stop());
   const inference = await startChildService('inference', {
-    ZMESH_INFERENCE_KV_BYTES: String(32 << 20),
     ...settings,
     ...env,
     ZMESH_REGISTRY_ADDRESS: registry.address,
@@ -141,7 +140,8 @@ async function publishExperts(
   return versions;
 }
 
-function expertsOf({ tensors }: GoldenFolder): ReadonlyMap<string, ReadonlyMap<string, Float32Array>> {
+/** The golden experts of a checkpoint by name, and `ones`. */
+export function expertsOf({ tensors }: GoldenFolder): ReadonlyMap<string, ReadonlyMap<string, Float32Array>> {
   const experts = new Map<string, Map<string, Float32Array>>();
   for (const [key, { data }] of tensors) {
     const [kind, expert, weight] = key.split('/');
