@@ -44,11 +44,12 @@ export function inferenceHandlers({ models, promptBytesMax }: HandlersOptions): 
 
 /** Puts a request's facts on its server span. Throws INVALID_FIELD for a bad request id. */
 function noteRequest(request: { requestId: string; priority: Priority }, model: ServedModel): void {
-  trace.getActiveSpan()?.setAttributes({
+  const attributes = {
     [ZMESH.REQUEST_ID]: requestIdOr(request.requestId),
     [ZMESH.PRIORITY]: priorityClass(request.priority),
     [GEN_AI.REQUEST_MODEL]: model.prepared.name,
-  });
+  };
+  trace.getActiveSpan()?.setAttributes(attributes);
 }
 
 function describe({ prepared, tokenizer, engine }: ServedModel): ServedModelMessage {
