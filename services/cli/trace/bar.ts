@@ -31,7 +31,8 @@ export function drawScale(totalMs: number, width: number, format: (ms: number) =
   const shares = width >= 44 ? [0, 0.25, 0.5, 0.75] : width >= 22 ? [0, 0.5] : [0];
   let line = '';
   for (const share of shares) {
-    line = line.padEnd(Math.round(width * share)) + (share === 0 ? '0' : format(totalMs * share));
+    const longer = line.padEnd(Math.round(width * share)) + (share === 0 ? '0' : format(totalMs * share));
+    if (longer.length + end.length < width) line = longer;
   }
   return line.padEnd(width - end.length).slice(0, Math.max(0, width - end.length)) + end.slice(0, width);
 }

@@ -140,6 +140,12 @@ describe('bars', () => {
   test('the scale shows as many times as there is room for', () => {
     const format = (ms: number): string => String(ms);
     assert.equal(drawScale(100, 12, format), '0     100 ms');
+    assert.equal(drawScale(71.6, 18, format), '0          71.6 ms');
+    assert.equal(
+      drawScale(71.6, 22, (ms) => ms.toFixed(4)),
+      '0           71.6000 ms',
+      'no two times touch',
+    );
     assert.equal(drawScale(100, 24, format), '0           50    100 ms');
     assert.equal(drawScale(100, 44, format), '0          25         50         75   100 ms');
   });
