@@ -38,7 +38,9 @@ export function fakeIo(
       handlers.add(handler);
       return () => handlers.delete(handler);
     },
-    interrupt: () => handlers.forEach((handler) => handler()),
+    interrupt() {
+      for (const handler of handlers) handler();
+    },
     written,
     complained,
   };
