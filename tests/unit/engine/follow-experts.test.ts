@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { RegistryEvent } from '#proto/zmesh/v1/events.js';
+import { ExpertCache, type ExpertReference } from '#services/inference/experts.js';
+import { handleEvent } from '#services/inference/follow-experts.js';
+import { ZmeshError } from '#shared/errors.js';
+import { createLog } from '#shared/log.js';
+
+const VERSION = 'ab'.repeat(32);
+const log = createLog('test', { ZMESH_LOG_LEVEL: 'fatal' });
+
+/** A cache whose source refuses everything and remembers what was asked. */
+function refusingCache() {
+  const asked: ExpertReference[] = [];
+  const source = {
+    async fetch(reference: ExpertReference): Promise<never> {
+      asked.push(reference);
+      throw new ZmeshError('REGISTRY_UNAVAILABLE', 'away');
+    },
+  };
+  return { asked, experts: new ExpertCache(source, 1024) };
+}
+
+const moved = (model: string, version = VERSION): RegistryEvent =>
+  RegistryEvent.create({
+    change: { $case: 'aliasMoved', value: { model, expert: 'math', alias: 'stable', version } },
+  });
+
+test('an alias that moves has its version fetched ahead, for served models alone; a failure is no error', async () => {
+  const { asked, experts } = refusingCache();
+  const options = { experts, models: ['m'], log, signal: new AbortController().signal };
+  await handleEvent(moved('m'), options);
+  await handleEvent(moved('another'), options);
+  await handleEvent(moved('m', ''), options);
+  assert.deepEqual(asked, [{ model: 'm', expert: 'math', version: VERSION }]);
+});
+
+test('a retired version is refused from then on', async () => {
+  const { asked, experts } = refusingCache();
+  const signal = new AbortController().signal;
+  const change = { $case: 'expertRetired' as const, value: { model: 'm', expert: 'math', version: VERSION } };
+  await handleEvent(RegistryEvent.create({ change }), { experts, models: ['m'], log, signal });
+  const reference = { model: 'm', expert: 'math', version: VERSION };
+  await assert.rejects(experts.get(reference, signal), { reason: 'EXPERT_RETIRED' });
+  assert.deepEqual(asked, []);
+});
