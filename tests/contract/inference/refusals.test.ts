@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Chat, type Mixture, MixtureArm, Prompt, type Sampling } from '#proto/zmesh/v1/common.js';
-import { Continuation, type GenerateTokensRequest, ScoreRequest } from '#proto/zmesh/v1/inference.js';
+import { Continuation, ScoreRequest } from '#proto/zmesh/v1/inference.js';
 import { type Code, type Reason, ZmeshError } from '#shared/errors.js';
 import {
   generateRequest,
@@ -391,17 +391,20 @@ describe('refusals of other services', () => {
 
   test('an engine that dies ends its calls with the number of tokens sent', () =>
     using({ create: 'createDyingFake' }, async (harness) => {
-      const request: GenerateTokensRequest = generateRequest({
-        sampling: { maxTokens: 50, ignoreEos: true },
-      });
+      const request = generateRequest({ sampling: { maxTokens: 50, ignoreEos: true } });
       let tokens = 0;
-      await assertRefused(
-        (async () => {
-          for await (const { event } of harness.client.generateTokens(request))
-            if (event?.$case === 'delta') tokens += event.value.tokenIds.length;
-        })(),
-        { code: 'UNAVAILABLE', reason: 'ENGINE_STOPPED', message: /after 4 tokens/, value: '4' },
+      const read = async (): Promise<void> => {
+        for await (const { event } of harness.client.generateTokens(request))
+          if (event?.$case === 'delta') tokens += event.value.tokenIds.length;
+      };
+      // Of what a dying thread said last, some may be lost; the number is that of what was sent on.
+      const error = await read().catch((thrown: ZmeshError) => thrown);
+      assert(error instanceof ZmeshError);
+      assert.deepEqual(
+        [error.code, error.reason, error.details.value],
+        ['UNAVAILABLE', 'ENGINE_STOPPED', String(tokens)],
       );
-      assert.equal(tokens, 4);
+      assert.equal(error.message, `the engine stopped after ${tokens} tokens; the answer is incomplete`);
+      assert(tokens >= 1 && tokens <= 4);
     }));
 });
