@@ -1,4 +1,5 @@
 import { loadSettings, type Settings, SettingsError, type SettingsTable } from '#shared/config.js';
+import { preloadName } from './preload-name.js';
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
@@ -13,6 +14,12 @@ export const SETTINGS = {
     min: 0,
     max: 65_535,
     help: 'port to listen on; 0 = a free one',
+  },
+  advertise: {
+    env: 'ZMESH_INFERENCE_ADVERTISE',
+    type: 'string',
+    default: '',
+    help: 'host:port under which dispatchers call this replica; empty = where it listens, by the name of the machine where that is every address',
   },
   models: {
     env: 'ZMESH_INFERENCE_MODELS',
@@ -96,6 +103,12 @@ export const SETTINGS = {
     max: 1024 * GIB,
     help: 'bytes of expert vectors that stay resident',
   },
+  preload: {
+    env: 'ZMESH_INFERENCE_PRELOAD',
+    type: 'list',
+    default: [],
+    help: 'experts that are loaded at the start and never dropped, by names with an alias or a version: math@stable, octo-nano/math@stable, *@stable; an alias that moves takes its place with it',
+  },
   spectrumMaxBytes: {
     env: 'ZMESH_INFERENCE_SPECTRUM_BYTES',
     type: 'integer',
@@ -136,6 +149,18 @@ export type InferenceSettings = Settings<typeof SETTINGS>;
 /** Reads the settings. Throws SettingsError with every fault. */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): InferenceSettings {
   const settings = loadSettings(SETTINGS, env);
-  if (settings.models.length === 0) throw new SettingsError([`${SETTINGS.models.env} names no model`]);
+  const faults = settings.models.length === 0 ? [`${SETTINGS.models.env} names no model`] : [];
+  if (settings.preload.length > 0 && settings.registryAddresses.length === 0)
+    faults.push(
+      `${SETTINGS.preload.env} needs ${SETTINGS.registryAddresses.env}: experts come from a registry`,
+    );
+  for (const text of settings.preload) {
+    try {
+      preloadName(text, SETTINGS.preload.env);
+    } catch (error) {
+      faults.push((error as Error).message);
+    }
+  }
+  if (faults.length > 0) throw new SettingsError(faults);
   return settings;
 }

@@ -35,7 +35,7 @@ export interface ResidentExpert {
 }
 
 /**
- * Experts by version, fetched once and kept under a byte limit, least recently used dropped first. A version is the hash
+ * Experts by version, fetched once and kept under a byte limit, least recently used dropped first, pinned ones never. A version is the hash
  * of what it holds, which is checked here, so what is resident is right for ever and needs no registry.
  */
 export class ExpertCache {
@@ -45,6 +45,7 @@ export class ExpertCache {
   readonly #resident = new Map<string, ResidentExpert>();
   readonly #inFlight = new Map<string, Promise<ResidentExpert>>();
   readonly #retired = new Set<string>();
+  readonly #pinned = new Set<string>();
   #bytes = 0;
 
   constructor(source: ExpertSource, maxBytes: number) {
@@ -55,6 +56,11 @@ export class ExpertCache {
   /** Bytes of the resident experts' vectors. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** The resident versions, the last used first. */
+  get versions(): readonly string[] {
+    return [...this.#resident.keys()].reverse();
   }
 
   /** True if the version is at hand. */
@@ -82,6 +88,29 @@ export class ExpertCache {
     return { resident: checkNamed(resident, reference), fetched: true };
   }
 
+  /**
+   * Gets the expert and keeps it from being dropped until `unpin`. Throws TOO_LARGE, and pins nothing, if the pinned
+   * experts would exceed the cache; else as `get` does.
+   */
+  async pin(reference: ExpertReference, signal: AbortSignal): Promise<void> {
+    const { resident } = await this.get(reference, signal);
+    const { model, expert, version } = reference;
+    const others = [...this.#pinned].filter((one) => one !== version);
+    const bytes = others.reduce((sum, one) => sum + (this.#resident.get(one)?.bytes ?? 0), resident.bytes);
+    if (bytes > this.#maxBytes) {
+      const message = `${model}/${expert}@${version.slice(0, 12)} cannot be pinned: the pinned experts would take ${bytes} bytes, the cache holds ${this.#maxBytes}`;
+      throw new ZmeshError('TOO_LARGE', message, { limit: this.#maxBytes, value: bytes });
+    }
+    this.#pinned.add(version);
+    // Another fetch may have pushed it out while this one waited.
+    if (!this.#resident.has(version)) this.#keep(version, resident);
+  }
+
+  /** Lets a pinned version be dropped as others are. */
+  unpin(version: string): void {
+    this.#pinned.delete(version);
+  }
+
   /** Throws EXPERT_RETIRED if the version is known to be retired. */
   checkServed(reference: ExpertReference): void {
     if (!this.#retired.has(reference.version)) return;
@@ -94,6 +123,7 @@ export class ExpertCache {
   /** Notes that a version was retired; it is not served from here on. */
   retire(version: string): void {
     this.#retired.add(version);
+    this.#pinned.delete(version);
     const resident = this.#resident.get(version);
     if (!resident) return;
     this.#resident.delete(version);
@@ -134,9 +164,12 @@ export class ExpertCache {
     }
     for (const [oldest, { bytes }] of this.#resident) {
       if (this.#bytes + resident.bytes <= this.#maxBytes) break;
+      if (this.#pinned.has(oldest)) continue;
       this.#resident.delete(oldest);
       this.#bytes -= bytes;
     }
+    // Beside pinned experts there may be no room: then it serves its request and is not kept.
+    if (this.#bytes + resident.bytes > this.#maxBytes) return;
     this.#resident.set(version, resident);
     this.#bytes += resident.bytes;
   }

@@ -5,6 +5,7 @@ import { connectEvents, type EventConnection } from '#shared/events/connection.j
 import { consumeExpertEvents } from '#shared/events/expert-events.js';
 import type { Logger } from '#shared/log.js';
 import type { ExpertCache, ExpertReference } from './experts.js';
+import type { Preload } from './preload.js';
 
 const RECONNECT_MS = 2000;
 
@@ -14,6 +15,8 @@ export interface FollowOptions {
   readonly experts: ExpertCache;
   /** Names of the served models. */
   readonly models: readonly string[];
+  /** Hears of the aliases too. Default none. */
+  readonly preload?: Preload | undefined;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
@@ -23,12 +26,17 @@ export interface FollowOptions {
  * retired. An optimisation: without events experts are fetched when they are first asked for. Resolves when `signal` aborts.
  */
 export async function followExperts(options: FollowOptions): Promise<void> {
-  const { natsUrl, log, signal } = options;
+  const { natsUrl, preload, log, signal } = options;
   while (!signal.aborted) {
     let connection: EventConnection | undefined;
     try {
       connection = await connectEvents({ url: natsUrl, name: 'inference', log });
-      await consumeExpertEvents(connection, { signal, onEvent: (event) => handleEvent(event, options) });
+      await consumeExpertEvents(connection, {
+        signal,
+        onEvent: (event) => handleEvent(event, options),
+        // Aliases may have moved between the start and here, or during an outage.
+        onCurrent: () => void preload?.refresh(),
+      });
     } catch (error) {
       log.warn({ reason: ZmeshError.from(error).reason }, `events: ${ZmeshError.from(error).message}`);
       await sleep(RECONNECT_MS, signal).catch(() => {});
@@ -41,10 +49,12 @@ export async function followExperts(options: FollowOptions): Promise<void> {
 /** What one event does. Failures are logged, never thrown. */
 export async function handleEvent(
   { change }: RegistryEvent,
-  { experts, models, log, signal }: Pick<FollowOptions, 'experts' | 'models' | 'log' | 'signal'>,
+  { experts, models, preload, log, signal }: Omit<FollowOptions, 'natsUrl'>,
 ): Promise<void> {
   if (change?.$case === 'expertRetired') experts.retire(change.value.version);
-  if (change?.$case !== 'aliasMoved' || change.value.version === '') return;
+  if (change?.$case !== 'aliasMoved') return;
+  await preload?.moved(change.value);
+  if (change.value.version === '') return;
   const { model, expert, version } = change.value;
   if (!models.includes(model)) return;
   const reference: ExpertReference = { model, expert, version };

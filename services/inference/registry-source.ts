@@ -1,4 +1,4 @@
-import type { ExpertRegistryServiceService } from '#proto/zmesh/v1/expert_registry.js';
+import type { ExpertRegistryServiceService, ExpertVersion } from '#proto/zmesh/v1/expert_registry.js';
 import { ZmeshError } from '#shared/errors.js';
 import type { RpcClient } from '#shared/rpc/client.js';
 import { formatExpertName } from '#shared/svf/names.js';
@@ -21,6 +21,23 @@ export function registrySource(registry: RegistryClient, timeoutMs: number): Exp
       return { spec, retired: response.expert.retired, vectors: response.vectors };
     },
   };
+}
+
+const LIST_PAGE = 1000;
+
+/** Every version of a model's experts that is not retired. Throws REGISTRY_UNAVAILABLE. */
+export async function* listExperts(
+  registry: Pick<RegistryClient, 'listExperts'>,
+  model: string,
+  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+): AsyncGenerator<ExpertVersion> {
+  const asked = { model, name: '', includeRetired: false, pageSize: LIST_PAGE };
+  let pageToken = '';
+  do {
+    const page = await registry.listExperts({ ...asked, pageToken }, options);
+    yield* page.experts;
+    pageToken = page.nextPageToken;
+  } while (pageToken !== '');
 }
 
 /** What stands in where no registry is set: every expert is out of reach. */

@@ -4,14 +4,17 @@ import type { Logger } from '#shared/log.js';
 import { zmeshHome } from '#shared/paths.js';
 import { connect } from '#shared/rpc/client.js';
 import { serve } from '#shared/rpc/server.js';
-import type { InferenceSettings } from './config.js';
+import { type InferenceSettings, SETTINGS } from './config.js';
 import { ExpertCache } from './experts.js';
 import { followExperts } from './follow-experts.js';
 import { inferenceHandlers } from './handlers.js';
 import { type LoadedModel, loadModel } from './load-model.js';
 import { MemoryBudget } from './memory-budget.js';
+import { createPreload, type Preload } from './preload.js';
+import { preloadName } from './preload-name.js';
+import { advertisedAddress, announce } from './presence.js';
 import { publishManifest } from './publish-manifest.js';
-import { noSource, registrySource } from './registry-source.js';
+import { listExperts, noSource, type RegistryClient, registrySource } from './registry-source.js';
 import { servedModels } from './served-model.js';
 
 /** A running inference service. */
@@ -30,11 +33,14 @@ export async function startInference(
   log: Logger,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<InferenceServer> {
-  const address = settings.registryAddresses.join(',');
+  const registryAddress = settings.registryAddresses.join(',');
   const registry =
-    address === ''
+    registryAddress === ''
       ? null
-      : connect(ExpertRegistryServiceService, { address, unavailable: 'REGISTRY_UNAVAILABLE' });
+      : connect(ExpertRegistryServiceService, {
+          address: registryAddress,
+          unavailable: 'REGISTRY_UNAVAILABLE',
+        });
   const source = registry ? registrySource(registry, settings.registryTimeoutMs) : noSource;
   const experts = new ExpertCache(source, settings.expertMaxBytes);
   const home = zmeshHome(env);
@@ -54,16 +60,27 @@ export async function startInference(
   if (registry) await Promise.all(loaded.map((model) => publishManifest(registry, model, { log, signal })));
   const names = loaded.map(({ prepared }) => prepared.name);
   const { natsUrl, host, port, drainMs, promptBytesMax } = settings;
+  const preload = registry
+    ? preloadFor(settings, registry, { experts, models: names, log, signal })
+    : undefined;
+  await preload?.start();
   const following =
-    natsUrl === '' ? undefined : followExperts({ natsUrl, experts, models: names, log, signal });
+    natsUrl === '' ? undefined : followExperts({ natsUrl, experts, models: names, preload, log, signal });
   const services = [inferenceHandlers({ models, promptBytesMax })];
   const server = await serve({ host, port, services, log });
+  const address = advertisedAddress(settings.advertise, server.address);
+  const presence = natsUrl === '' ? undefined : await announce({ natsUrl, address, models, experts, log });
   const stopped = Promise.race(loaded.map(({ engine }) => engine.stopped));
-  void stopped.then(() => server.setServing(false));
+  void stopped.then(() => {
+    server.setServing(false);
+    void presence?.leave();
+  });
   return {
     address: server.address,
     stopped,
     async drain() {
+      // First, so that dispatchers choose others before calls are refused here.
+      await presence?.leave();
       ending.abort();
       await server.drain(drainMs);
       await Promise.all(loaded.map(({ engine }) => engine.drain()));
@@ -71,4 +88,17 @@ export async function startInference(
       registry?.close();
     },
   };
+}
+
+function preloadFor(
+  settings: InferenceSettings,
+  registry: RegistryClient,
+  parts: Omit<Parameters<typeof createPreload>[0], 'names' | 'list'>,
+): Preload | undefined {
+  if (settings.preload.length === 0) return undefined;
+  return createPreload({
+    ...parts,
+    names: settings.preload.map((name) => preloadName(name, SETTINGS.preload.env)),
+    list: (model, signal) => listExperts(registry, model, { timeoutMs: settings.registryTimeoutMs, signal }),
+  });
 }
