@@ -1,0 +1,3 @@
+package main
+
+//go:generate ../../../node_modules/.bin/buf generate ../../../proto --path ../../../proto/zmesh/v1
