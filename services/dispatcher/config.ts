@@ -16,7 +16,21 @@ export const SETTINGS = {
     env: 'ZMESH_INFERENCE_ADDRESS',
     type: 'list',
     default: ['127.0.0.1:7070'],
-    help: 'host:port of the inference services; several are used round robin',
+    help: 'host:port of inference replicas that are always there; with ZMESH_NATS_URL the default is none, since replicas announce themselves there',
+  },
+  natsUrl: {
+    env: 'ZMESH_NATS_URL',
+    type: 'string',
+    default: '',
+    help: 'NATS server where inference replicas announce themselves; empty = only those with an address here are called',
+  },
+  affinityMargin: {
+    env: 'ZMESH_DISPATCHER_AFFINITY_MARGIN',
+    type: 'integer',
+    default: 4,
+    min: 0,
+    max: 10_000,
+    help: 'how many more requests than the least busy replica one may have and still be preferred for the experts and prompts that it holds',
   },
   registryAddresses: {
     env: 'ZMESH_REGISTRY_ADDRESS',
@@ -130,7 +144,9 @@ export type DispatcherSettings = Settings<typeof SETTINGS>;
 
 /** Reads the settings. Throws SettingsError for faults in single settings, else for those that they have together. */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): DispatcherSettings {
-  const settings = loadSettings(SETTINGS, env);
+  const given = loadSettings(SETTINGS, env);
+  const announced = given.natsUrl !== '' && !env[SETTINGS.inferenceAddresses.env];
+  const settings = announced ? Object.freeze({ ...given, inferenceAddresses: [] }) : given;
   const faults: string[] = [];
   if (settings.firstPassMode === 'generate' && settings.firstPassBlend === 'probability') {
     faults.push(

@@ -8,12 +8,13 @@ import { connect } from '#shared/rpc/client.js';
 import { serve } from '#shared/rpc/server.js';
 import { followRegistry } from './catalog-follow.js';
 import type { DispatcherSettings } from './config.js';
+import { createFleet } from './fleet.js';
+import { followReplicas } from './follow-replicas.js';
 import { createGate } from './gate.js';
 import { dispatcherHandlers } from './handlers.js';
 import { createModels } from './models.js';
+import { createReplicas } from './replicas.js';
 
-/** How long asking for the served models may take, milliseconds. */
-const MODELS_MS = 5000;
 /** How long asking the registry for one name may take, milliseconds. */
 const LOOK_UP_MS = 2000;
 
@@ -24,17 +25,21 @@ export interface RunningDispatcher extends RunningService {
 
 /** Connects to the mesh and serves. A registry that is away does not stop the start: what needs no expert is answered. */
 export async function startDispatcher(settings: DispatcherSettings, log: Logger): Promise<RunningDispatcher> {
-  const inference = connect(InferenceServiceService, {
-    address: settings.inferenceAddresses.join(','),
-    unavailable: 'INFERENCE_UNAVAILABLE',
+  const { natsUrl, affinityMargin } = settings;
+  const replicas = createReplicas({
+    addresses: settings.inferenceAddresses,
+    connect: (address) => connect(InferenceServiceService, { address, unavailable: 'INFERENCE_UNAVAILABLE' }),
+    log,
   });
+  const inference = createFleet({ replicas, affinityMargin });
+  const watch = natsUrl === '' ? undefined : followReplicas({ natsUrl, replicas, log });
   const registry = connect(ExpertRegistryServiceService, {
     address: settings.registryAddresses.join(','),
     unavailable: 'REGISTRY_UNAVAILABLE',
   });
   const catalog = followRegistry({ watch: registry.watchExperts, log });
   const models = createModels({
-    fetch: () => inference.listServedModels({}, { timeoutMs: MODELS_MS }),
+    fetch: () => inference.listServedModels(),
     maxAgeMs: settings.modelsMaxAgeMs,
   });
   const lookUp: Lookup = async (name, options) => {
@@ -45,13 +50,13 @@ export async function startDispatcher(settings: DispatcherSettings, log: Logger)
   const gate = createGate(settings.requestsMax);
   const mesh = { ...settings, inference, catalog, models, lookUp };
   const close = async (): Promise<void> => {
-    await catalog.stop();
-    inference.close();
+    await Promise.all([catalog.stop(), watch?.stop(), replicas.close()]);
     registry.close();
   };
   try {
     const wait = new AbortController();
-    await Promise.race([catalog.first, sleep(settings.firstViewMs, wait.signal).catch(() => {})]);
+    const known = Promise.all([catalog.first, watch?.first]);
+    await Promise.race([known, sleep(settings.firstViewMs, wait.signal).catch(() => {})]);
     wait.abort();
     if (!catalog.view())
       log.warn('serving without a view of the registry: experts are unknown until it is back');

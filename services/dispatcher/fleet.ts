@@ -1,0 +1,176 @@
+import { trace } from '@opentelemetry/api';
+import type {
+  GenerateTokensRequest,
+  GenerateTokensResponse,
+  ListServedModelsResponse,
+  ServedModel,
+} from '#proto/zmesh/v1/inference.js';
+import { ZmeshError } from '#shared/errors.js';
+import type { CallOptions } from '#shared/rpc/client.js';
+import { affinityKey, mixtureExperts } from './affinity.js';
+import { chooseReplica } from './choose-replica.js';
+import type { Inference } from './inference.js';
+import { cutOff, isLost, nobody, unanswered } from './lost-replica.js';
+import { mergeModels } from './merge-models.js';
+import type { Replica, Replicas } from './replicas.js';
+
+/** All inference replicas, called as if they were one. */
+export interface Fleet extends Inference {
+  /** What they serve together; of two models with one name the one that was served before, else by more replicas. */
+  listServedModels(): Promise<ListServedModelsResponse>;
+}
+
+/** How replicas are chosen. */
+export interface FleetOptions {
+  readonly replicas: Replicas;
+  /** How many more requests than the least busy replica one may have and still be preferred for what it holds. */
+  readonly affinityMargin: number;
+}
+
+type Routed = Pick<GenerateTokensRequest, 'model' | 'mixture' | 'prompt'>;
+
+/** Most replicas that one call is tried on: a fault that all of them have is not asked of all of them. */
+const TRIES_MAX = 3;
+
+/**
+ * Sends each call to the best replica. Until a replica has said anything, a call whose replica is lost, drains or stopped
+ * moves on to another one by itself; afterwards its loss is ENGINE_STOPPED with the number of tokens that were sent.
+ */
+export function createFleet({ replicas, affinityMargin }: FleetOptions): Fleet {
+  let served: ReadonlyMap<string, string> = new Map();
+
+  const choose = (request: Routed, tried: ReadonlySet<Replica>): Replica | undefined => {
+    const wanted = {
+      model: request.model,
+      fingerprint: served.get(request.model),
+      experts: mixtureExperts(request.mixture),
+      affinity: affinityKey(request),
+    };
+    const untried = replicas.all().filter((replica) => !tried.has(replica));
+    return chooseReplica(untried, wanted, affinityMargin);
+  };
+
+  /** The replicas that one call visits. */
+  const itinerary = (request: Routed, { signal, deadline }: CallOptions) => {
+    const tried = new Set<Replica>();
+    const visit = (replica: Replica | undefined): Replica | undefined => {
+      if (replica) tried.add(replica);
+      return replica;
+    };
+    return {
+      first(): Replica {
+        const replica = visit(choose(request, tried));
+        if (replica) return replica;
+        throw nobody(`no inference replica is known that serves ${request.model}`);
+      },
+      /** The replica to move on to. Throws the error if there is none, or no try or time is left. */
+      next(from: Replica, error: ZmeshError): Replica {
+        const over = signal?.aborted || (deadline && deadline.getTime() <= Date.now());
+        const to = over || tried.size >= TRIES_MAX ? undefined : visit(choose(request, tried));
+        if (!to) throw unanswered(error);
+        trace.getActiveSpan()?.addEvent('zmesh.moved_on', {
+          'error.type': error.reason,
+          'zmesh.from': from.address,
+          'zmesh.to': to.address,
+        });
+        return to;
+      },
+    };
+  };
+
+  const unary = async <T>(
+    request: Routed,
+    options: CallOptions,
+    call: (replica: Replica) => Promise<T>,
+  ): Promise<T> => {
+    const way = itinerary(request, options);
+    let replica = way.first();
+    for (;;) {
+      const outcome = await working(replica, call).catch(lostOrThrow(replicas, replica, options));
+      if (!(outcome instanceof ZmeshError)) return outcome;
+      replica = way.next(replica, outcome);
+    }
+  };
+
+  return {
+    score: (request, options = {}) => unary(request, options, ({ client }) => client.score(request, options)),
+    encodeTokens: (request, options = {}) =>
+      unary({ ...request, mixture: undefined }, options, ({ client }) =>
+        client.encodeTokens(request, options),
+      ),
+    async *generateTokens(request, options = {}) {
+      const way = itinerary(request, options);
+      let replica = way.first();
+      for (;;) {
+        const failure = yield* generateOn(replica, { request, options, replicas });
+        if (!failure) return;
+        replica = way.next(replica, failure);
+      }
+    },
+    async listServedModels() {
+      const models = mergeModels(await askAll(replicas), served);
+      served = new Map(models.map(({ name, fingerprint }) => [name, fingerprint]));
+      return { models };
+    },
+  };
+}
+
+/** Generates on one replica. Returns why it was lost, if that was before it said anything. */
+async function* generateOn(
+  replica: Replica,
+  parts: {
+    readonly request: GenerateTokensRequest;
+    readonly options: CallOptions;
+    readonly replicas: Replicas;
+  },
+): AsyncGenerator<GenerateTokensResponse, ZmeshError | undefined> {
+  const { request, options, replicas } = parts;
+  let said = false;
+  let tokens = 0;
+  replica.inFlight++;
+  try {
+    for await (const message of replica.client.generateTokens(request, options)) {
+      said = true;
+      if (message.event?.$case === 'delta') tokens += message.event.value.tokenIds.length;
+      yield message;
+    }
+    return undefined;
+  } catch (thrown) {
+    const error = lostOrThrow(replicas, replica, options)(thrown);
+    if (said) throw cutOff(error, tokens);
+    return error;
+  } finally {
+    replica.inFlight--;
+  }
+}
+
+async function working<T>(replica: Replica, call: (replica: Replica) => Promise<T>): Promise<T> {
+  replica.inFlight++;
+  try {
+    return await call(replica);
+  } finally {
+    replica.inFlight--;
+  }
+}
+
+/** Notes a lost replica and gives its error; throws what is the call's own. */
+const lostOrThrow =
+  (replicas: Replicas, replica: Replica, { signal }: CallOptions) =>
+  (thrown: unknown): ZmeshError => {
+    const error = ZmeshError.from(thrown);
+    if (!isLost(error, signal)) throw error;
+    replicas.lost(replica, error);
+    return error;
+  };
+
+/** What every replica that answers serves. Throws INFERENCE_UNAVAILABLE if none does. */
+async function askAll(replicas: Replicas): Promise<readonly (readonly ServedModel[])[]> {
+  const all = replicas.all();
+  const up = all.filter(({ down }) => !down);
+  const results = await Promise.allSettled((up.length > 0 ? up : all).map((one) => replicas.ask(one)));
+  const answers = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  if (answers.length > 0) return answers;
+  const [failed] = results;
+  if (failed?.status === 'rejected') throw unanswered(ZmeshError.from(failed.reason));
+  throw nobody('no inference replica is known');
+}

@@ -1,0 +1,55 @@
+import { sleep } from '#shared/deadline.js';
+import { ZmeshError } from '#shared/errors.js';
+import { connectEvents, type EventConnection } from '#shared/events/connection.js';
+import { watchPresences } from '#shared/events/presence-watch.js';
+import type { Logger } from '#shared/log.js';
+import type { Replicas } from './replicas.js';
+
+const RECONNECT_MS = 2000;
+
+/** Follows the inference replicas that announce themselves. */
+export interface ReplicaWatch {
+  /** Resolves when those that are there at the start are known. */
+  readonly first: Promise<void>;
+  /** Ends the watch. */
+  stop(): Promise<void>;
+}
+
+/** Takes replicas in as they announce themselves and out as they leave, through lost connections. */
+export function followReplicas(options: {
+  readonly natsUrl: string;
+  readonly replicas: Replicas;
+  readonly log: Logger;
+}): ReplicaWatch {
+  const { natsUrl, replicas, log } = options;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  let current = (): void => {};
+  const first = new Promise<void>((resolve) => {
+    current = resolve;
+  });
+  const follow = async (): Promise<void> => {
+    while (!signal.aborted) {
+      let connection: EventConnection | undefined;
+      try {
+        connection = await connectEvents({ url: natsUrl, name: 'dispatcher', log });
+        const { present, gone } = replicas;
+        await watchPresences(connection, { onPresent: present, onGone: gone, onCurrent: current, signal });
+      } catch (error) {
+        const { reason, message } = ZmeshError.from(error);
+        log.warn({ reason }, `replicas cannot be watched: ${message}`);
+        await sleep(RECONNECT_MS, signal).catch(() => {});
+      } finally {
+        await connection?.close();
+      }
+    }
+  };
+  const followed = follow();
+  return {
+    first,
+    async stop() {
+      stopping.abort();
+      await followed;
+    },
+  };
+}

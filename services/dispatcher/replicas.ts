@@ -1,0 +1,158 @@
+import type { InferencePresence } from '#proto/zmesh/v1/events.js';
+import type { InferenceServiceService, ServedModel } from '#proto/zmesh/v1/inference.js';
+import { sleep } from '#shared/deadline.js';
+import { ZmeshError } from '#shared/errors.js';
+import type { Logger } from '#shared/log.js';
+import type { RpcClient } from '#shared/rpc/client.js';
+import type { Candidate } from './choose-replica.js';
+
+/** What a dispatcher calls on a replica. */
+export type InferenceClient = RpcClient<typeof InferenceServiceService>;
+
+/** An inference replica. */
+export interface Replica extends Candidate {
+  readonly client: InferenceClient;
+  inFlight: number;
+  othersLoad: number;
+  models: ReadonlyMap<string, string> | undefined;
+  experts: ReadonlySet<string>;
+  down: boolean;
+}
+
+/** The replicas that a dispatcher knows: those in its settings and those that announce themselves. */
+export interface Replicas {
+  all(): readonly Replica[];
+  /** One announced itself or renewed that. */
+  present(key: string, presence: InferencePresence): void;
+  /** One took its announcement back, or let it run out. */
+  gone(key: string): void;
+  /** Notes that one does not answer: it is passed over until it does again. */
+  lost(replica: Replica, error: ZmeshError): void;
+  /** Asks a replica what it serves and notes the answer, or that there is none. Throws what the call throws. */
+  ask(replica: Replica): Promise<readonly ServedModel[]>;
+  /** Stops probing and closes every connection. */
+  close(): Promise<void>;
+}
+
+/** What the replicas are made of. */
+export interface ReplicasOptions {
+  /** `host:port` of those that are always there. */
+  readonly addresses: readonly string[];
+  readonly connect: (address: string) => InferenceClient;
+  readonly log: Logger;
+  /** How often those are asked that do not answer or have not told what they serve, milliseconds. Default 500. */
+  readonly probeMs?: number;
+}
+
+interface Entry extends Replica {
+  /** True if it is in the settings. */
+  readonly fixed: boolean;
+  /** Its announcement, if it has one. */
+  announced: { readonly key: string; readonly startedMs: number } | undefined;
+}
+
+/** How long a replica may take to say what it serves. */
+const ASK_MS = 2000;
+const PROBE_MS = 500;
+
+/** Makes the table, with the fixed ones in it. */
+export function createReplicas(options: ReplicasOptions): Replicas {
+  const { addresses, connect, log, probeMs = PROBE_MS } = options;
+  const table = new Map<string, Entry>();
+  const enter = (address: string, fixed: boolean): Entry => {
+    const entry: Entry = {
+      address,
+      fixed,
+      client: connect(address),
+      inFlight: 0,
+      othersLoad: 0,
+      models: undefined,
+      experts: new Set(),
+      down: false,
+      announced: undefined,
+    };
+    table.set(address, entry);
+    return entry;
+  };
+  for (const address of addresses) if (!table.has(address)) enter(address, true);
+
+  const ask = async (replica: Replica): Promise<readonly ServedModel[]> => {
+    try {
+      const { models } = await replica.client.listServedModels({}, { timeoutMs: ASK_MS });
+      if (replica.down) log.info({ inference: replica.address }, 'inference replica answers again');
+      replica.down = false;
+      replica.models = new Map(models.map(({ name, fingerprint }) => [name, fingerprint]));
+      return models;
+    } catch (error) {
+      lost(replica, ZmeshError.from(error));
+      throw error;
+    }
+  };
+  const lost = (replica: Replica, error: ZmeshError): void => {
+    if (!replica.down)
+      log.warn({ inference: replica.address, reason: error.reason }, 'inference replica does not answer');
+    replica.down = true;
+  };
+  const probing = new AbortController();
+  const probed = probe(() => [...table.values()], { ask, everyMs: probeMs, signal: probing.signal });
+
+  return {
+    all: () => [...table.values()],
+    ask,
+    lost,
+    present(key, presence) {
+      const { address } = presence;
+      const { seconds = 0n, nanos = 0 } = presence.startedAt ?? {};
+      const startedMs = Number(seconds) * 1000 + nanos / 1e6;
+      const known = table.get(address);
+      const other = known?.announced;
+      // A process that ended without a word leaves its announcement for some seconds; its successor is the one.
+      if (other && other.key !== key && other.startedMs > startedMs) return;
+      const entry = known ?? enter(address, false);
+      if (other?.key !== key) log.info({ inference: address }, 'inference replica joined');
+      entry.announced = { key, startedMs };
+      entry.models = new Map(presence.models.map(({ name, fingerprint }) => [name, fingerprint]));
+      entry.experts = new Set(presence.experts);
+      const load = presence.models.reduce((sum, { waiting, running }) => sum + waiting + running, 0);
+      // The announced load holds our own calls too.
+      entry.othersLoad = Math.max(0, load - entry.inFlight);
+    },
+    gone(key) {
+      for (const entry of table.values()) {
+        if (entry.announced?.key !== key) continue;
+        log.info({ inference: entry.address }, 'inference replica left');
+        entry.announced = undefined;
+        entry.othersLoad = 0;
+        if (entry.fixed) {
+          // It drains or is dead, but may come back at its address.
+          entry.down = true;
+          continue;
+        }
+        table.delete(entry.address);
+        entry.client.close();
+      }
+    },
+    async close() {
+      probing.abort();
+      await probed;
+      for (const { client } of table.values()) client.close();
+    },
+  };
+}
+
+/** Asks those that do not answer, or have not told what they serve, again and again. */
+async function probe(
+  all: () => readonly Replica[],
+  {
+    ask,
+    everyMs,
+    signal,
+  }: { readonly ask: Replicas['ask']; readonly everyMs: number; readonly signal: AbortSignal },
+): Promise<void> {
+  while (!signal.aborted) {
+    await sleep(everyMs, signal).catch(() => {});
+    if (signal.aborted) return;
+    const due = all().filter(({ down, models }) => down || models === undefined);
+    await Promise.all(due.map((replica) => ask(replica).catch(() => [])));
+  }
+}
