@@ -62,6 +62,7 @@ export const REASONS: Readonly<Record<Reason, Code>> = {
   REVISION_UNAVAILABLE: 'OUT_OF_RANGE',
   INTERNAL: 'INTERNAL',
   ENGINE_STOPPED: 'UNAVAILABLE',
+  SOURCE_UNAVAILABLE: 'UNAVAILABLE',
 };
 
 /** What an error says beside its reason and message. */
