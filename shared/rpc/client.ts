@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import * as grpc from '@grpc/grpc-js';
 import { type Reason, ZmeshError } from '../errors.js';
+import { targetOf } from './address-list.js';
 import type { KindOf, RequestOf, ResponseOf } from './definition.js';
 import { MESSAGE_BYTES_MAX } from './server.js';
 import { errorOf } from './status.js';
@@ -39,7 +40,7 @@ export type RpcClient<D> = { readonly [K in keyof D]: Method<D[K]> } & {
 
 /** Whom to call. */
 export interface ConnectOptions {
-  /** `host:port`, or several separated by commas: calls go round robin over those that are up. */
+  /** `host:port`, or several separated by commas, names or IP addresses: calls go round robin over those that are up. */
   readonly address: string;
   /** Reason of the error when nobody can be reached. */
   readonly unavailable: Reason;
@@ -79,11 +80,6 @@ export function connect<D extends object>(definition: D, options: ConnectOptions
       : singleCall(start, method.requestStream, options.unavailable);
   }
   return client as RpcClient<D>;
-}
-
-function targetOf(address: string): string {
-  if (!address.includes(',')) return address;
-  return `ipv4:${address}`;
 }
 
 function grpcOptions(options: CallOptions): grpc.CallOptions {
