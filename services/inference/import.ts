@@ -11,8 +11,14 @@ import { parseArgs } from 'node:util';
 import { ZmeshError } from '#shared/errors.js';
 import { zmeshHome } from '#shared/paths.js';
 import { checkName } from '#shared/svf/names.js';
-import type { AdaptScope } from './model/canonical.js';
-import type { ImportEvent } from './model/import-event.js';
+import {
+  IMPORT_OPTIONS,
+  type ImportOptions,
+  modelNameOf,
+  readImportOptions,
+  stderrOutput,
+  writeJsonEvent,
+} from './import-options.js';
 import { createImportProgress } from './model/import-progress.js';
 import { prepareModel } from './model/prepare.js';
 import { preparedFolder } from './model/prepared-files.js';
@@ -20,13 +26,9 @@ import { preparedFolder } from './model/prepared-files.js';
 const USAGE =
   'usage: import <folder | file.gguf> [--name N] [--adapt mlp|all] [--jobs N] [--replace] [--json]';
 
-interface ImportArguments {
+interface ImportArguments extends ImportOptions {
   readonly checkpoint: string;
   readonly name: string;
-  readonly adapt: AdaptScope;
-  readonly jobs: number | undefined;
-  readonly replace: boolean;
-  readonly json: boolean;
 }
 
 async function main(argv: string[]): Promise<number> {
@@ -37,19 +39,10 @@ async function main(argv: string[]): Promise<number> {
     process.stderr.write(`error: ${(error as Error).message}\n${USAGE}\n`);
     return 2;
   }
-  const onEvent = options.json ? writeJson : createImportProgress(stderr);
+  const { json, ...what } = options;
+  const onEvent = json ? writeJsonEvent : createImportProgress(stderrOutput);
   try {
-    const { checkpoint, name, adapt, jobs, replace } = options;
-    const target = preparedFolder(zmeshHome(), name);
-    await prepareModel({
-      checkpoint,
-      name,
-      target,
-      adapt,
-      ...(jobs === undefined ? {} : { jobs }),
-      replace,
-      onEvent,
-    });
+    await prepareModel({ ...what, target: preparedFolder(zmeshHome(), what.name), onEvent });
     return 0;
   } catch (error) {
     const { reason, message } = ZmeshError.from(error);
@@ -59,55 +52,13 @@ async function main(argv: string[]): Promise<number> {
 }
 
 function readArguments(argv: string[]): ImportArguments {
-  const { values, positionals } = parseArgs({
-    args: argv,
-    allowPositionals: true,
-    options: {
-      name: { type: 'string' },
-      adapt: { type: 'string', default: 'mlp' },
-      jobs: { type: 'string' },
-      replace: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-    },
-  });
+  const { values, positionals } = parseArgs({ args: argv, allowPositionals: true, options: IMPORT_OPTIONS });
   const [checkpoint, ...others] = positionals;
   if (checkpoint === undefined || others.length > 0)
     throw new Error('exactly one folder or GGUF file is needed');
-  if (values.adapt !== 'mlp' && values.adapt !== 'all') {
-    throw new Error(`--adapt must be mlp or all, it is ${values.adapt}`);
-  }
-  const jobs = values.jobs === undefined ? undefined : Number(values.jobs);
-  if (jobs !== undefined && !(Number.isInteger(jobs) && jobs >= 1 && jobs <= 256)) {
-    throw new Error(`--jobs must be an integer from 1 to 256, it is ${values.jobs}`);
-  }
-  const name = checkName(values.name ?? nameOf(checkpoint), '--name');
-  return {
-    checkpoint: resolve(checkpoint),
-    name,
-    adapt: values.adapt,
-    jobs,
-    replace: values.replace,
-    json: values.json,
-  };
+  const options = readImportOptions(values);
+  const name = checkName(values.name ?? modelNameOf(basename(resolve(checkpoint))), '--name');
+  return { ...options, checkpoint: resolve(checkpoint), name };
 }
-
-/** A folder's or file's name as a model's name: small letters, other characters become `-`. */
-function nameOf(checkpoint: string): string {
-  return basename(resolve(checkpoint))
-    .toLowerCase()
-    .replace(/(-00001-of-\d{5})?\.gguf$/, '')
-    .replace(/[^a-z0-9._-]+/g, '-');
-}
-
-function writeJson(event: ImportEvent): void {
-  process.stdout.write(`${JSON.stringify(event)}\n`);
-}
-
-const stderr = {
-  isTerminal: process.stderr.isTTY === true,
-  write: (text: string): void => {
-    process.stderr.write(text);
-  },
-};
 
 process.exitCode = await main(process.argv.slice(2));

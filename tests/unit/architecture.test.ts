@@ -106,7 +106,7 @@ describe('imports', () => {
 
   it('leave programs alone: nothing imports a main', () => {
     assert.deepEqual(
-      faults(product, (_, from) => /(^|\/)(main|demo|import|tether|publish-embedded)\.js$/.test(from)),
+      faults(product, (_, from) => /(^|\/)(main|demo|import|fetch|tether|publish-embedded)\.js$/.test(from)),
       [],
     );
   });

@@ -5,8 +5,9 @@ import type { Dtype } from '#shared/safetensors/dtype.js';
 import type { TensorEntry } from '#shared/safetensors/header.js';
 import { openSafetensors, type SafetensorsFile } from '#shared/safetensors/read-file.js';
 import { canonicalWeights, type WeightShape } from './canonical.js';
-import { type JsonFields, nested, parseJsonFields } from './json-fields.js';
+import { type JsonFields, parseJsonFields } from './json-fields.js';
 import type { ModelConfig } from './prepared.js';
+import { shardsOf } from './shards.js';
 import type { WeightPlace } from './weight-place.js';
 
 /** Element types that a checkpoint's weights may have. */
@@ -71,17 +72,7 @@ async function weightFiles(folder: string): Promise<string[]> {
   const index = await readFolderJson(folder, 'model.safetensors.index.json', false);
   if (index === null)
     throw await notACheckpoint(folder, 'model.safetensors (nor model.safetensors.index.json)');
-  const map = nested(index, 'weight_map', index.fields.weight_map);
-  const shards = new Set<string>();
-  for (const [weight, shard] of Object.entries(map.fields)) {
-    if (typeof shard === 'string' && /^[\w.-]+\.safetensors$/.test(shard) && !shard.startsWith('.'))
-      shards.add(shard);
-    else {
-      const message = `${map.file}: \`${weight}\` must name a plain file *.safetensors, it is ${JSON.stringify(shard)}`;
-      throw new ZmeshError('INVALID_FIELD', message, { field: 'weight_map', value: String(shard) });
-    }
-  }
-  return [...shards].sort();
+  return shardsOf(index);
 }
 
 async function openShard(folder: string, name: string): Promise<SafetensorsFile> {

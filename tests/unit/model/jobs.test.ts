@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ImportEvent } from '#services/inference/model/import-event.js';
-import { createImportProgress, formatSeconds } from '#services/inference/model/import-progress.js';
+import { createImportProgress } from '#services/inference/model/import-progress.js';
 import { defaultJobs, secondsLeft } from '#services/inference/model/jobs.js';
+import { formatSeconds } from '#services/inference/model/progress-line.js';
 
 const LARGE = { name: 'w', rows: 4096, columns: 14336 };
 const SMALL = { name: 'w', rows: 64, columns: 64 };

@@ -85,7 +85,8 @@ function match(model: GgufModel, config: ModelConfig, architecture: string) {
   throw badGguf(model.parts[0]!.path, `the weights do not fit: ${shown}`);
 }
 
-function partPaths(path: string): string[] {
+/** Paths of all parts of a GGUF model, of which any one is named; the path itself if it is not split. Throws INVALID_FIELD. */
+export function partPaths(path: string): string[] {
   const [, stem, , total] = PART_NAME.exec(basename(path)) ?? [];
   if (total === undefined) return [path];
   const count = Number(total);
