@@ -1,6 +1,16 @@
-import { Template } from '@huggingface/jinja';
 import { ZmeshError } from '#shared/errors.js';
+import { oneLine } from '#shared/one-line.js';
 import type { JsonFields } from './json-fields.js';
+import { limitsFor, TemplateBudget } from './template/budget.js';
+import { templateGlobals } from './template/globals.js';
+import { BoundedInterpreter } from './template/interpreter.js';
+import { parseTemplate, type TemplateNode } from './template/library.js';
+import { withinTime } from './time-limit.js';
+
+/** Longest template, characters; the longest published ones have 20 000. */
+const SOURCE_LENGTH_MAX = 1_048_576;
+/** Longest time of compiling a template. */
+const COMPILE_TIMEOUT_MS = 2000;
 
 /** One message of a conversation. */
 export interface ChatTurn {
@@ -11,8 +21,10 @@ export interface ChatTurn {
 /** A model's chat template. */
 export interface ChatTemplate {
   /**
-   * The conversation as the model wants it.
-   * @throws ZmeshError TEMPLATE_FAILED if the template refuses the messages, with its own words.
+   * The conversation as the model wants it. What the template may use is bounded (`template/budget.ts`); the time is not,
+   * so call it inside `withinTime`.
+   * @throws ZmeshError TEMPLATE_FAILED if the template refuses the messages, with its own words, or crosses a limit, with
+   *   limit and value.
    */
   render(messages: readonly ChatTurn[], generationPrompt: boolean): string;
 }
@@ -36,14 +48,18 @@ const TOKEN_NAMES = [
 export function readChatTemplate(file: string | null, config: JsonFields | null): ChatTemplate | null {
   const source = file ?? templateOf(config?.fields.chat_template);
   if (source === null) return null;
-  const template = compile(source);
+  const program = compile(source);
   const tokens = specialTokens(config);
   return {
     render(messages, generationPrompt) {
+      const variables = { ...tokens, messages, add_generation_prompt: generationPrompt };
+      const budget = new TemplateBudget(limitsFor(charactersOf(messages)));
       try {
-        return template.render({ ...tokens, messages, add_generation_prompt: generationPrompt });
+        const environment = templateGlobals(variables, budget);
+        return new BoundedInterpreter(environment, budget).run(program).toString();
       } catch (error) {
-        const message = `the chat template refused the messages: ${(error as Error).message}`;
+        if (error instanceof ZmeshError) throw error;
+        const message = `the chat template refused the messages: ${oneLine((error as Error).message)}`;
         throw new ZmeshError('TEMPLATE_FAILED', message, { cause: error });
       }
     },
@@ -58,20 +74,37 @@ export function namedToken(config: JsonFields | null, name: string): string | nu
 }
 
 function templateOf(value: unknown): string | null {
+  if (value === undefined || value === null) return null;
   if (typeof value === 'string') return value;
-  if (!Array.isArray(value)) return null;
-  const named = value as readonly { name?: unknown; template?: unknown }[];
+  const named = Array.isArray(value)
+    ? (value as readonly ({ name?: unknown; template?: unknown } | null)[])
+    : [];
   const template = named.find((entry) => entry?.name === 'default')?.template;
-  return typeof template === 'string' ? template : null;
+  if (typeof template === 'string') return template;
+  if (Array.isArray(value)) return null;
+  throw badTemplate('`chat_template` is neither a text nor a list of named ones');
 }
 
-function compile(source: string): Template {
-  try {
-    return new Template(source);
-  } catch (error) {
-    const message = `the chat template is not valid: ${(error as Error).message}`;
-    throw new ZmeshError('INVALID_FIELD', message, { field: 'chat_template', cause: error });
+function compile(source: string): TemplateNode {
+  if (source.length > SOURCE_LENGTH_MAX) {
+    throw badTemplate(`it has ${source.length} characters, the limit is ${SOURCE_LENGTH_MAX}`);
   }
+  const tooSlow = (): Error => badTemplate(`it is not compiled after ${COMPILE_TIMEOUT_MS} ms`);
+  try {
+    return withinTime(COMPILE_TIMEOUT_MS, () => parseTemplate(source), tooSlow);
+  } catch (error) {
+    if (error instanceof ZmeshError) throw error;
+    throw badTemplate(oneLine((error as Error).message), error);
+  }
+}
+
+function badTemplate(fault: string, cause?: unknown): ZmeshError {
+  const message = `the chat template is not valid: ${fault}`;
+  return new ZmeshError('INVALID_FIELD', message, { field: 'chat_template', cause });
+}
+
+function charactersOf(messages: readonly ChatTurn[]): number {
+  return messages.reduce((sum, { role, content }) => sum + role.length + content.length, 0);
 }
 
 function specialTokens(config: JsonFields | null): Record<string, string> {

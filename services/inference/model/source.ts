@@ -5,6 +5,7 @@ import { type Checkpoint, openCheckpoint, readFolderJson } from './checkpoint.js
 import { readModelConfig } from './config.js';
 import { type JsonFields, nested, tokenIds } from './json-fields.js';
 import type { ModelConfig } from './prepared.js';
+import { probeTokenizer } from './probe-tokenizer.js';
 import { tokenizerFrom } from './tokenizer.js';
 
 /** What a checkpoint says apart from its weights. */
@@ -84,6 +85,7 @@ export function sourceOf({ json, generation, ...parts }: SourceParts): Checkpoin
       value: tokenizer.vocabularySize,
     });
   }
+  if (tokenizer !== null) probeTokenizer(tokenizer, path);
   return {
     ...parts,
     bosTokenId: inVocabulary(json, config, 'bos_token_id')[0] ?? null,

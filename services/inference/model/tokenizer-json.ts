@@ -1,5 +1,7 @@
 import { ZmeshError } from '#shared/errors.js';
+import { oneLine } from '#shared/one-line.js';
 import { type JsonFields, nested } from './json-fields.js';
+import { checkMerges, checkNormalizer } from './tokenizer-rules.js';
 
 /** A token that is added to the vocabulary of the model, e.g. `<|im_end|>`. */
 export interface AddedToken {
@@ -27,15 +29,17 @@ export function checkTokenizerJson(json: JsonFields): TokenizerJson {
   const model = nested(json, 'model', fields.model);
   const type = model.fields.type ?? (model.fields.merges === undefined ? 'unnamed' : 'BPE');
   if (type !== 'BPE') {
-    const message = `${json.file}: tokenizer model \`${String(type)}\` is not supported; supported is BPE (byte-level, or with byte fallback)`;
+    const message = `${json.file}: tokenizer model \`${oneLine(String(type), 80)}\` is not supported; supported is BPE (byte-level, or with byte fallback)`;
     throw new ZmeshError('INVALID_FIELD', message, {
       field: 'model.type',
       limit: 'BPE',
-      value: String(type),
+      value: oneLine(String(type), 80),
     });
   }
   const vocab = nested(model, 'vocab', model.fields.vocab).fields;
   for (const [token, id] of Object.entries(vocab)) checkId(json.file, token, id);
+  checkMerges(model, vocab);
+  checkNormalizer(json);
   const added = fields.added_tokens ?? [];
   if (!Array.isArray(added))
     throw new ZmeshError('INVALID_FIELD', `${json.file}: \`added_tokens\` must be a list`);
@@ -64,6 +68,6 @@ function checkId(file: string, token: string, id: unknown): void {
   if (Number.isSafeInteger(id) && Number(id) >= 0 && Number(id) < 2 ** 31) return;
   throw new ZmeshError(
     'INVALID_FIELD',
-    `${file}: token ${JSON.stringify(token)} has no valid id: ${JSON.stringify(id)}`,
+    `${file}: token ${oneLine(JSON.stringify(token), 80)} has no valid id: ${oneLine(String(JSON.stringify(id)), 80)}`,
   );
 }
