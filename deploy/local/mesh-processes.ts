@@ -14,12 +14,15 @@ export interface MeshProcesses {
     logFile: string,
     start: (address: string | undefined) => Promise<Incarnation>,
   ): Promise<string>;
-  /** Starts one of our services and keeps it alive at one address; that address. */
+  /**
+   * Starts one of our services `count` times and keeps each alive at its address; the addresses. The first has the given
+   * port, further ones have free ports and are named `<name>-2`, `<name>-3`, …
+   */
   service(
     name: string,
     port: { readonly variable: string; readonly value: number },
-    env: NodeJS.ProcessEnv,
-  ): Promise<string>;
+    options: { readonly count: number; readonly env?: NodeJS.ProcessEnv },
+  ): Promise<readonly string[]>;
   /** Adds what runs inside the runner itself to the run file. */
   inside(name: string, address: string, close: () => Promise<void>): void;
   /** Says in the run file that the mesh is ready. */
@@ -62,20 +65,22 @@ export function meshProcesses(options: {
   };
   return {
     keep,
-    service(name, { variable, value }, env) {
-      const logFile = join(logs, `${name}.log`);
-      rmSync(logFile, { force: true });
+    async service(name, { variable, value }, { count, env = {} }) {
       const entry = join(projectRoot, 'dist/services', name, 'main.js');
-      return keep(name, logFile, (address) => {
-        const port = address ? portOf(address) : value;
-        return startServiceProcess({
-          name,
-          entry,
-          env: { ...base, ...env, [variable]: String(port) },
-          logFile,
-          signal,
-        });
-      });
+      const addresses: string[] = [];
+      for (let number = 1; number <= count; number++) {
+        const replica = number === 1 ? name : `${name}-${number}`;
+        const first = number === 1 ? value : 0;
+        const logFile = join(logs, `${replica}.log`);
+        rmSync(logFile, { force: true });
+        const start = (address: string | undefined): Promise<Incarnation> => {
+          const port = String(address ? portOf(address) : first);
+          const given = { ...base, ...env, [variable]: port };
+          return startServiceProcess({ name: replica, entry, env: given, logFile, signal });
+        };
+        addresses.push(await keep(replica, logFile, start));
+      }
+      return addresses;
     },
     inside(name, address, close) {
       insiders.push({ name, pid: process.pid, address, log: '' });

@@ -9,14 +9,15 @@ import { type MeshProcesses, meshProcesses } from './mesh-processes.js';
 import { ensureNatsServer } from './nats-server/install.js';
 import { startNatsServer } from './nats-server/start.js';
 import { checkPort, portOf } from './port.js';
+import { replicaCounts } from './replica-counts.js';
 import { claimRun } from './run-file.js';
-import type { LocalSettings } from './settings.js';
+import { LOCAL_SETTINGS, type LocalSettings } from './settings.js';
 import { traceSettings } from './traces/config.js';
 import { startTraceSink } from './traces/sink.js';
 
 /** A running local mesh. */
 export interface LocalMesh {
-  /** `host:port` of the dispatcher and the registry, and the trace store's URL. */
+  /** `host:port` of the dispatcher and the registry (of several replicas all, with commas), and the trace store's URL. */
   readonly addresses: { readonly dispatcher: string; readonly registry: string; readonly traces: string };
   /** Resolves with one line if a service was given up. */
   readonly lost: Promise<string>;
@@ -45,6 +46,7 @@ export interface MeshOptions {
  */
 export async function startMesh(options: MeshOptions): Promise<LocalMesh> {
   const { home, settings, env: outer, say, signal } = options;
+  const counts = replicaCounts(settings.replicas, LOCAL_SETTINGS.replicas.env);
   await checkPorts(settings);
   const logs = join(home, 'logs');
   mkdirSync(logs, { recursive: true });
@@ -59,24 +61,27 @@ export async function startMesh(options: MeshOptions): Promise<LocalMesh> {
     env.ZMESH_NATS_URL = await startNats(processes, options);
 
     const registryPort = { variable: 'ZMESH_REGISTRY_PORT', value: settings.registryPort };
-    const registry = await processes.service('expert-registry', registryPort, {});
+    const registries = await processes.service('expert-registry', registryPort, { count: counts.registry });
+    const registry = registries.join(',');
     env.ZMESH_REGISTRY_ADDRESS = registry;
 
     const embedded = settings.models.includes(EMBEDDED_MODEL);
     if (embedded) await prepareEmbedded(options);
     const inferencePort = { variable: 'ZMESH_INFERENCE_PORT', value: settings.inferencePort };
     const inference = await processes.service('inference', inferencePort, {
-      ZMESH_INFERENCE_MODELS: settings.models.join(','),
+      count: counts.inference,
+      env: { ZMESH_INFERENCE_MODELS: settings.models.join(',') },
     });
     if (embedded) await publishExperts(registry, options);
 
     const dispatcherPort = { variable: 'ZMESH_DISPATCHER_PORT', value: settings.dispatcherPort };
-    const dispatcher = await processes.service('dispatcher', dispatcherPort, {
-      ZMESH_INFERENCE_ADDRESS: inference,
+    const dispatchers = await processes.service('dispatcher', dispatcherPort, {
+      count: counts.dispatcher,
+      env: { ZMESH_INFERENCE_ADDRESS: inference.join(',') },
     });
     processes.ready();
     return {
-      addresses: { dispatcher, registry, traces: sink.url },
+      addresses: { dispatcher: dispatchers.join(','), registry, traces: sink.url },
       lost: processes.lost(),
       stop: processes.stop,
     };

@@ -22,6 +22,12 @@ export const LOCAL_SETTINGS = {
     default: ['octo-nano'],
     help: 'prepared models to serve, by name; the embedded one, octo-nano, is prepared when it is missing',
   },
+  replicas: {
+    env: 'ZMESH_REPLICAS',
+    type: 'list',
+    default: [],
+    help: 'how many processes of a service to start: inference=2,dispatcher=2,registry=2; default one each',
+  },
 } as const satisfies SettingsTable;
 
 /** Values of LOCAL_SETTINGS. */

@@ -22,14 +22,25 @@ export const up = defineCommand({
       value: 'NAME',
       help: 'a prepared model to serve (default octo-nano, the embedded one)',
     },
+    replicas: {
+      type: 'string',
+      value: 'COUNTS',
+      help: 'processes of each service, e.g. inference=2,dispatcher=2,registry=2 (default one each)',
+    },
   },
-  examples: ['up', 'up --detach --port 7000', 'up --model octo-nano --model smollm2-135m-instruct'],
+  examples: [
+    'up',
+    'up --detach --port 7000',
+    'up --model octo-nano --model smollm2-135m-instruct',
+    'up --replicas inference=2,dispatcher=2',
+  ],
   notes: ['Settings of the services are read from the environment; see their READMEs. Logs: .zmesh/logs.'],
   async run({ values, io }) {
     const port = numberOption('port', values.port, { min: 0, max: 65_535, integer: true });
     const env = {
       ...io.env,
       ...(port === undefined ? {} : { ZMESH_DISPATCHER_PORT: String(port) }),
+      ...(values.replicas === undefined ? {} : { ZMESH_REPLICAS: values.replicas }),
       ...(values.model.length === 0 ? {} : { ZMESH_INFERENCE_MODELS: values.model.join(',') }),
     };
     const say = (line: string): void => {
