@@ -1,4 +1,5 @@
 import { ZmeshError } from '#shared/errors.js';
+import { oneLine } from '#shared/one-line.js';
 import { DTYPE_BYTES, type Dtype, isDtype } from './dtype.js';
 import { parseStrictJson, type StrictJson } from './strict-json.js';
 
@@ -26,7 +27,9 @@ export interface SafetensorsHeader {
 
 /** A BAD_SAFETENSORS error about `source` (a path, or what the bytes are). */
 export function badSafetensors(source: string, fault: string, cause?: unknown): ZmeshError {
-  return new ZmeshError('BAD_SAFETENSORS', `${source} is not a sound safetensors file: ${fault}`, { cause });
+  return new ZmeshError('BAD_SAFETENSORS', `${source} is not a sound safetensors file: ${oneLine(fault)}`, {
+    cause,
+  });
 }
 
 /**

@@ -1,4 +1,5 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { openRegularFile } from '#shared/regular-file.js';
 import { DTYPE_BYTES } from './dtype.js';
 import {
   badSafetensors,
@@ -31,7 +32,7 @@ export interface SafetensorsFile extends SafetensorsHeader {
  * @throws ZmeshError BAD_SAFETENSORS; a missing file is Node's ENOENT.
  */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
-  const file = await open(path, 'r');
+  const file = await openRegularFile(path, (fault) => badSafetensors(path, fault));
   try {
     const { size } = await file.stat();
     const prefix = new Uint8Array(8);

@@ -1,12 +1,14 @@
-import { access, readFile, stat } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZmeshError } from '#shared/errors.js';
+import { oneLine } from '#shared/one-line.js';
 import type { Dtype } from '#shared/safetensors/dtype.js';
 import type { TensorEntry } from '#shared/safetensors/header.js';
 import { openSafetensors, type SafetensorsFile } from '#shared/safetensors/read-file.js';
 import { canonicalWeights, type WeightShape } from './canonical.js';
 import { type JsonFields, parseJsonFields } from './json-fields.js';
 import type { ModelConfig } from './prepared.js';
+import { readTextFile } from './read-text-file.js';
 import { shardsOf } from './shards.js';
 import type { WeightPlace } from './weight-place.js';
 
@@ -40,13 +42,11 @@ export async function readFolderJson(
   name: string,
   required: boolean,
 ): Promise<JsonFields | null> {
-  try {
-    return parseJsonFields(join(folder, name), await readFile(join(folder, name), 'utf8'));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    if (!required) return null;
-    throw await notACheckpoint(folder, name);
-  }
+  const path = join(folder, name);
+  const text = await readTextFile(path);
+  if (text !== null) return parseJsonFields(path, text);
+  if (required) throw await notACheckpoint(folder, name);
+  return null;
 }
 
 /**
@@ -121,7 +121,10 @@ function collect(
   for (const file of files) {
     for (const entry of file.tensors.values()) {
       if (found.has(entry.name)) {
-        throw new ZmeshError('INVALID_FIELD', `${folder}: weight ${entry.name} is in more than one shard`);
+        throw new ZmeshError(
+          'INVALID_FIELD',
+          `${folder}: weight ${oneLine(entry.name, 80)} is in more than one shard`,
+        );
       }
       found.set(entry.name, { entry, file });
     }
@@ -136,7 +139,8 @@ function isHarmless(name: string, config: ModelConfig): boolean {
 
 function shorten(names: readonly string[], separator = ', '): string {
   const more = names.length - NAMES_SHOWN;
-  return names.slice(0, NAMES_SHOWN).join(separator) + (more > 0 ? `${separator}and ${more} more` : '');
+  const shown = names.slice(0, NAMES_SHOWN).map((name) => oneLine(name));
+  return shown.join(separator) + (more > 0 ? `${separator}and ${more} more` : '');
 }
 
 async function notACheckpoint(folder: string, name: string): Promise<ZmeshError> {

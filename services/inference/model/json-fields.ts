@@ -1,4 +1,5 @@
 import { ZmeshError } from '#shared/errors.js';
+import { oneLine } from '#shared/one-line.js';
 
 /** A JSON object whose fields are read with checks; `file` is named in errors. */
 export interface JsonFields {
@@ -15,7 +16,7 @@ export function parseJsonFields(file: string, text: string): JsonFields {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new ZmeshError('INVALID_FIELD', `${file} is not JSON: ${(error as Error).message}`, {
+    throw new ZmeshError('INVALID_FIELD', `${file} is not JSON: ${oneLine((error as Error).message)}`, {
       cause: error,
     });
   }
@@ -67,7 +68,7 @@ export function tokenIds(json: JsonFields, name: string): number[] {
 
 /** An INVALID_FIELD error that names file, field, what is wanted and what is there. */
 export function badField(json: JsonFields, name: string, wanted: string, value: unknown): ZmeshError {
-  const shown = value === undefined ? 'missing' : JSON.stringify(value);
+  const shown = value === undefined ? 'missing' : oneLine(JSON.stringify(value), 120);
   return new ZmeshError('INVALID_FIELD', `${json.file}: \`${name}\` must be ${wanted}, it is ${shown}`, {
     field: name,
     limit: wanted,

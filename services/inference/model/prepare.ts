@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { ZmeshError } from '#shared/errors.js';
 import { TEMPORARY_SUFFIX, writeFileAtomically } from '#shared/safetensors/atomic-file.js';
@@ -199,8 +199,15 @@ async function planFactors(
   return { tasks, errors };
 }
 
-/** Writes the files that are kept; those that the checkpoint no longer has are removed. */
+/**
+ * Writes the files that are kept; those that the checkpoint no longer has are removed. If one differs, model.json is taken
+ * away first, so that a run that is killed here leaves no mixture of old and new that could be loaded.
+ */
 async function keepFiles({ kept }: CheckpointSource, target: string): Promise<void> {
+  for (const name of KEPT_FILES) {
+    const present = await readFile(join(target, name), 'utf8').catch(() => undefined);
+    if (present !== kept.get(name)) await rm(modelFile(target), { force: true });
+  }
   for (const name of KEPT_FILES) {
     const text = kept.get(name);
     if (text === undefined) await rm(join(target, name), { force: true });

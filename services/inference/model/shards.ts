@@ -1,4 +1,5 @@
 import { ZmeshError } from '#shared/errors.js';
+import { oneLine } from '#shared/one-line.js';
 import { type JsonFields, nested } from './json-fields.js';
 
 /**
@@ -12,8 +13,11 @@ export function shardsOf(index: JsonFields): string[] {
     if (typeof shard === 'string' && /^[\w.-]+\.safetensors$/.test(shard) && !shard.startsWith('.'))
       shards.add(shard);
     else {
-      const message = `${map.file}: \`${weight}\` must name a plain file *.safetensors, it is ${JSON.stringify(shard)}`;
-      throw new ZmeshError('INVALID_FIELD', message, { field: 'weight_map', value: String(shard) });
+      const message = `${map.file}: \`${oneLine(weight, 80)}\` must name a plain file *.safetensors, it is ${oneLine(String(JSON.stringify(shard)), 80)}`;
+      throw new ZmeshError('INVALID_FIELD', message, {
+        field: 'weight_map',
+        value: oneLine(String(shard), 80),
+      });
     }
   }
   return [...shards].sort();

@@ -1,11 +1,13 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZmeshError } from '#shared/errors.js';
+import { oneLine } from '#shared/one-line.js';
 import { type Checkpoint, openCheckpoint, readFolderJson } from './checkpoint.js';
 import { readModelConfig } from './config.js';
 import { type JsonFields, nested, tokenIds } from './json-fields.js';
 import type { ModelConfig } from './prepared.js';
 import { probeTokenizer } from './probe-tokenizer.js';
+import { readTextFile } from './read-text-file.js';
 import { tokenizerFrom } from './tokenizer.js';
 
 /** What a checkpoint says apart from its weights. */
@@ -59,7 +61,8 @@ export async function readFolderSource(folder: string): Promise<CheckpointSource
   const names = await readdir(folder);
   const kept = new Map<string, string>();
   for (const name of KEPT_FILES) {
-    if (names.includes(name)) kept.set(name, await readFile(join(folder, name), 'utf8'));
+    const text = names.includes(name) ? await readTextFile(join(folder, name)) : null;
+    if (text !== null) kept.set(name, text);
   }
   return sourceOf({
     path: folder,
@@ -136,7 +139,7 @@ function readClassificationSystem(json: JsonFields | null): string | null {
 function allowOnly(json: JsonFields, name: string): void {
   for (const key of Object.keys(json.fields)) {
     if (key === name) continue;
-    const message = `${json.file}: unknown field \`${key}\`; known is \`${name}\``;
+    const message = `${json.file}: unknown field \`${oneLine(key, 80)}\`; known is \`${name}\``;
     throw new ZmeshError('INVALID_FIELD', message, { field: key, limit: name });
   }
 }

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { type Reason, ZmeshError } from '#shared/errors.js';
@@ -6,6 +5,7 @@ import { oneLine } from '#shared/one-line.js';
 import { makeByteTable } from './byte-table.js';
 import { type ChatTemplate, type ChatTurn, namedToken, readChatTemplate } from './chat-template.js';
 import { parseJsonFields } from './json-fields.js';
+import { readTextFile } from './read-text-file.js';
 import { type SealedTokens, sealTokens } from './sealed-tokens.js';
 import { createStreamDecoder, type StreamDecoder } from './stream-decoder.js';
 import { withinTime } from './time-limit.js';
@@ -52,7 +52,7 @@ export interface ModelTokenizer {
 export async function loadTokenizer(folder: string): Promise<ModelTokenizer | null> {
   const texts = new Map<string, string | null>();
   for (const name of ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja']) {
-    texts.set(name, await readOptional(join(folder, name)));
+    texts.set(name, await readTextFile(join(folder, name)));
   }
   return tokenizerFrom((name) => texts.get(name) ?? null, folder);
 }
@@ -130,13 +130,4 @@ function bounded<T>(characters: number, reason: () => Reason, work: () => T): T 
     const message = `${what} after ${limit} ms, the limit for ${characters} characters`;
     return new ZmeshError(why, message, { limit, value: characters });
   });
-}
-
-async function readOptional(path: string): Promise<string | null> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
 }

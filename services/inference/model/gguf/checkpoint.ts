@@ -1,5 +1,6 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { openRegularFile } from '#shared/regular-file.js';
 import { canonicalWeights } from '../canonical.js';
 import type { Checkpoint, CheckpointWeight } from '../checkpoint.js';
 import type { ModelConfig } from '../prepared.js';
@@ -49,7 +50,9 @@ export async function openGgufCheckpoint(model: GgufModel, config: ModelConfig):
   const architecture = String(model.parts[0]!.header.metadata.get('general.architecture'));
   const places = match(model, config, architecture);
   const files = new Map<string, FileHandle>();
-  for (const { path } of model.parts) files.set(path, await open(path, 'r'));
+  for (const { path } of model.parts) {
+    files.set(path, await openRegularFile(path, (fault) => badGguf(path, fault)));
+  }
   const weights: CheckpointWeight[] = places.map((weight) => ({
     ...weight,
     floats: () => ggufFloats(files.get(weight.place.path)!, weight.place.path, weight.place),
@@ -115,7 +118,7 @@ function checkSplit(parts: readonly GgufPart[], tensors: number): void {
 async function readHeader(path: string): Promise<GgufHeader> {
   let file: FileHandle;
   try {
-    file = await open(path, 'r');
+    file = await openRegularFile(path, (fault) => badGguf(path, fault));
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
       throw badGguf(path, 'there is no such file', { cause });

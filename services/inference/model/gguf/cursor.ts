@@ -19,6 +19,8 @@ const SCALAR_BYTES: Readonly<Record<number, number>> = {
   11: 8,
   12: 8,
 };
+/** Elements of all arrays together: the largest published vocabularies need 1.5 million. */
+const ELEMENTS_MAX = 4_194_304;
 const STRING_TYPE = 8;
 const ARRAY_TYPE = 9;
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -26,6 +28,7 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** Reads little-endian values one after another from the beginning of a file that is held in a window. */
 export class Cursor {
   position = 0;
+  #elements = 0;
   readonly #window: Buffer;
   readonly #fileBytes: number;
   readonly #file: string;
@@ -40,8 +43,8 @@ export class Cursor {
     return this.#window.readUInt32LE(this.#take(4));
   }
 
-  /** A count or length: refused above 2^53, and where that many things of `bytesEach` cannot fit into the rest of the file. */
-  count(what: string, bytesEach: number): number {
+  /** A count or length: refused above 2^53, and where that many things of `bytesEach` cannot fit into the rest of the file, or above `most`. */
+  count(what: string, bytesEach: number, most = Number.MAX_SAFE_INTEGER): number {
     const value = this.#window.readBigUInt64LE(this.#take(8));
     const room = this.#fileBytes - this.position;
     if (value * BigInt(bytesEach) > BigInt(room)) {
@@ -49,6 +52,7 @@ export class Cursor {
         limit: Math.floor(room / bytesEach),
       });
     }
+    if (value > most) throw badGguf(this.#file, `${what} is ${value}, the limit is ${most}`, { limit: most });
     return Number(value);
   }
 
@@ -76,6 +80,13 @@ export class Cursor {
     if (bytesEach === undefined)
       throw badGguf(this.#file, `${what} is an array of type ${elementType}, which is not known`);
     const length = this.count(`the length of ${what}`, bytesEach);
+    this.#elements += length;
+    if (this.#elements > ELEMENTS_MAX) {
+      throw badGguf(this.#file, `its lists have more than ${ELEMENTS_MAX} elements (${what} has ${length})`, {
+        limit: ELEMENTS_MAX,
+        value: length,
+      });
+    }
     const values: MetadataValue[] = [];
     for (let i = 0; i < length; i++)
       values.push(elementType === STRING_TYPE ? this.string(what) : this.#scalar(what, elementType));

@@ -7,6 +7,9 @@ import { badGguf } from './errors.js';
 export const HEADER_BYTES_MAX = 256 * 1024 * 1024;
 const FIRST_WINDOW_BYTES = 16 * 1024 * 1024;
 const MAGIC = 0x46554747;
+/** Most metadata keys and most tensors; published files have some 60 and 2000. */
+const KEYS_MAX = 16_384;
+const TENSORS_MAX = 65_536;
 const RANK_MAX = 4;
 const ALIGNMENT_MAX = 65536;
 /** Smallest key-value (length, type, one byte) and tensor entry (length, rank, one dimension, type, offset). */
@@ -64,8 +67,8 @@ export function parseGgufHeader(window: Buffer, fileBytes: number, name: string)
     throw badGguf(name, `GGUF version ${version} cannot be read, only 2 and 3 (little-endian)`, {
       value: version,
     });
-  const tensorCount = cursor.count('the number of tensors', TENSOR_BYTES_MIN);
-  const keyCount = cursor.count('the number of metadata keys', KEY_VALUE_BYTES_MIN);
+  const tensorCount = cursor.count('the number of tensors', TENSOR_BYTES_MIN, TENSORS_MAX);
+  const keyCount = cursor.count('the number of metadata keys', KEY_VALUE_BYTES_MIN, KEYS_MAX);
   const metadata = readMetadata(cursor, keyCount, name);
   const entries = Array.from({ length: tensorCount }, () => readEntry(cursor, name));
   const alignment = alignmentOf(metadata, name);

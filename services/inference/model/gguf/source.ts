@@ -16,11 +16,9 @@ export async function readGgufSource(path: string): Promise<CheckpointSource> {
   const model = await openGgufModel(path);
   const metadata = metadataOf(model.parts[0]!.header, path);
   const json = { file: path, fields: ggufConfig(metadata, model.tensors) };
-  const divisors = await readDivisors(model, path);
-  const config = { ...readModelConfig(json), ...(divisors === null ? {} : { ropeDivisors: divisors }) };
-  if (divisors !== null && divisors.length !== config.headSize / 2) {
-    throw badGguf(path, `rope_freqs.weight has ${divisors.length} numbers for heads of ${config.headSize}`);
-  }
+  const plain = readModelConfig(json);
+  const divisors = await readDivisors(model, path, plain.headSize);
+  const config = { ...plain, ...(divisors === null ? {} : { ropeDivisors: divisors }) };
   const files = ggufTokenizer(metadata);
   const texts = new Map([
     ['tokenizer.json', JSON.stringify(files.tokenizer)],
@@ -40,9 +38,19 @@ export async function readGgufSource(path: string): Promise<CheckpointSource> {
 }
 
 /** `rope_freqs.weight`: what each rotary frequency is divided by (Llama 3's scaling); null without it. */
-async function readDivisors(model: GgufModel, path: string): Promise<readonly number[] | null> {
+async function readDivisors(
+  model: GgufModel,
+  path: string,
+  headSize: number,
+): Promise<readonly number[] | null> {
   const tensor = model.tensors.get('rope_freqs.weight');
   if (!tensor) return null;
+  if (tensor.shape.join() !== String(headSize / 2)) {
+    throw badGguf(
+      path,
+      `rope_freqs.weight has shape [${tensor.shape}], heads of ${headSize} need ${headSize / 2}`,
+    );
+  }
   const divisors = [...(await readGgufTensor(tensor.path, tensor, null))];
   const bad = divisors.findIndex((value) => !(Number.isFinite(value) && value > 0));
   if (bad >= 0) throw badGguf(path, `rope_freqs.weight [${bad}] is ${divisors[bad]}`);
