@@ -14,6 +14,7 @@ import { expertsVerify } from './commands/experts-verify.js';
 import { expertsWatch } from './commands/experts-watch.js';
 import { generate } from './commands/generate.js';
 import { health } from './commands/health.js';
+import { modelFetch } from './commands/model-fetch.js';
 import { modelImport } from './commands/model-import.js';
 import { modelList } from './commands/model-list.js';
 import { modelShow } from './commands/model-show.js';
@@ -31,6 +32,7 @@ export const COMMANDS: readonly Command[] = [
   classify,
   evaluateTasks,
   trace,
+  modelFetch,
   modelImport,
   modelList,
   modelShow,

@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ZmeshError } from '#shared/errors.js';
 import { sha256Hex } from '#shared/ids.js';
 import { runTool, toolRuns } from '#shared/run-tool.js';
 
@@ -21,7 +22,7 @@ export interface Wheel {
 
 /**
  * Downloads the wheel of one release with `pip download`, so that mirrors and proxies are those that pip is set up for.
- * Rejects with one sentence: no pip, pip's own last line, or a wheel whose SHA-256 is not among `hashes`.
+ * Rejects with one sentence: no pip or pip's own last line; ZmeshError CORRUPT for a wheel whose SHA-256 is not among `hashes`.
  */
 export async function downloadWheel(options: {
   /** `name==version`. */
@@ -74,8 +75,10 @@ async function readWheel(folder: string, requirement: string, hashes: readonly s
   if (!name) throw new Error(`pip left no wheel of ${requirement}`);
   const bytes = await readFile(join(folder, name));
   const hash = sha256Hex(bytes);
-  if (!hashes.includes(hash))
-    throw new Error(`${name} has SHA-256 ${hash}, which is not one of the pinned ones`);
+  if (!hashes.includes(hash)) {
+    const message = `${name} has SHA-256 ${hash}, which is not one of the pinned ones`;
+    throw new ZmeshError('CORRUPT', message, { limit: hashes.join(' '), value: hash });
+  }
   return { name, bytes };
 }
 
