@@ -71,7 +71,9 @@ function parseRoot(source: string, json: Uint8Array): Map<string, StrictJson> {
     const root = parseStrictJson(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(json));
     return root as Map<string, StrictJson>;
   } catch (error) {
-    throw badSafetensors(source, `its header: ${(error as Error).message}`, error);
+    // The engine of regular expressions gives up on strings of some megabytes.
+    const fault = error instanceof RangeError ? 'a string that is too long' : (error as Error).message;
+    throw badSafetensors(source, `its header: ${fault}`, error);
   }
 }
 
