@@ -89,20 +89,21 @@ export class ExpertCache {
   }
 
   /**
-   * Gets the expert and keeps it from being dropped until `unpin`. Throws TOO_LARGE, and pins nothing, if the pinned
-   * experts would exceed the cache; else as `get` does.
+   * Gets the expert and keeps it from being dropped until `unpin`; `instead` is unpinned in the same step. Throws TOO_LARGE,
+   * and changes nothing, if the pinned experts would exceed the cache; else as `get` does.
    */
-  async pin(reference: ExpertReference, signal: AbortSignal): Promise<void> {
+  async pin(reference: ExpertReference, signal: AbortSignal, instead?: string): Promise<void> {
     const { resident } = await this.get(reference, signal);
     const { model, expert, version } = reference;
-    const others = [...this.#pinned].filter((one) => one !== version);
+    const others = [...this.#pinned].filter((one) => one !== version && one !== instead);
     const bytes = others.reduce((sum, one) => sum + (this.#resident.get(one)?.bytes ?? 0), resident.bytes);
     if (bytes > this.#maxBytes) {
       const message = `${model}/${expert}@${version.slice(0, 12)} cannot be pinned: the pinned experts would take ${bytes} bytes, the cache holds ${this.#maxBytes}`;
       throw new ZmeshError('TOO_LARGE', message, { limit: this.#maxBytes, value: bytes });
     }
+    if (instead !== undefined) this.#pinned.delete(instead);
     this.#pinned.add(version);
-    // Another fetch may have pushed it out while this one waited.
+    // Others may have filled the room while it was fetched, or `instead` did.
     if (!this.#resident.has(version)) this.#keep(version, resident);
   }
 

@@ -19,6 +19,8 @@ export interface PreloadOptions {
   readonly experts: ExpertCache;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  /** How long until a registry that was away is asked again, milliseconds. Default 2000. */
+  readonly retryMs?: number;
 }
 
 /** The experts that stay loaded. */
@@ -30,7 +32,7 @@ export interface Preload {
   start(): Promise<void>;
   /** Does that again, after changes may have been missed. Failures are logged. */
   refresh(): Promise<void>;
-  /** Follows an alias: its new version is pinned, then the old one let go. Failures are logged; the old one stays then. */
+  /** Follows an alias: its new version is pinned in place of the old one. Failures are logged; the old one stays then. */
   moved(change: ExpertAliasMoved): Promise<void>;
 }
 
@@ -44,10 +46,12 @@ export function createPreload(options: PreloadOptions): Preload {
     const { version } = reference;
     const before = pinned.get(name);
     if (before === version && experts.has(version)) return;
-    await experts.pin(reference, signal);
+    const others = [...pinned].filter(([other]) => other !== name).map(([, held]) => held);
+    const instead =
+      before !== undefined && before !== version && !others.includes(before) ? before : undefined;
+    await experts.pin(reference, signal, instead);
     pinned.set(name, version);
     log.info({ expert: name, version }, 'expert loaded and pinned');
-    if (before !== undefined && before !== version) release(before);
   };
   const release = (version: string): void => {
     if (![...pinned.values()].includes(version)) experts.unpin(version);
@@ -78,7 +82,7 @@ export function createPreload(options: PreloadOptions): Preload {
       } catch (error) {
         if (!isAway(error)) throw error;
         warn(log, error);
-        void retry(load, { log, signal });
+        void retry(load, { log, signal, retryMs: options.retryMs ?? RETRY_MS });
       }
     },
     async moved({ model, expert, alias, version }) {
@@ -98,10 +102,10 @@ export function createPreload(options: PreloadOptions): Preload {
 
 async function retry(
   load: () => Promise<void>,
-  { log, signal }: { readonly log: Logger; readonly signal: AbortSignal },
+  { log, signal, retryMs }: { readonly log: Logger; readonly signal: AbortSignal; readonly retryMs: number },
 ): Promise<void> {
   for (;;) {
-    await sleep(RETRY_MS, signal).catch(() => {});
+    await sleep(retryMs, signal).catch(() => {});
     if (signal.aborted) return;
     try {
       await load();
