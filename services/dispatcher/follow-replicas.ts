@@ -18,6 +18,8 @@ export interface ReplicaWatch {
 /** Takes replicas in as they announce themselves and out as they leave, through lost connections. */
 export function followReplicas(options: {
   readonly natsUrl: string;
+  /** Copies of the bucket of announcements, should it be made here. */
+  readonly presenceReplicas: number;
   readonly replicas: Replicas;
   readonly log: Logger;
 }): ReplicaWatch {
@@ -33,8 +35,9 @@ export function followReplicas(options: {
       let connection: EventConnection | undefined;
       try {
         connection = await connectEvents({ url: natsUrl, name: 'dispatcher', log });
-        const { present, gone } = replicas;
-        await watchPresences(connection, { onPresent: present, onGone: gone, onCurrent: current, signal });
+        const { present: onPresent, gone: onGone } = replicas;
+        const copies = options.presenceReplicas;
+        await watchPresences(connection, { onPresent, onGone, onCurrent: current, replicas: copies, signal });
       } catch (error) {
         const { reason, message } = ZmeshError.from(error);
         log.warn({ reason }, `replicas cannot be watched: ${message}`);

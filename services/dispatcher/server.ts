@@ -25,14 +25,14 @@ export interface RunningDispatcher extends RunningService {
 
 /** Connects to the mesh and serves. A registry that is away does not stop the start: what needs no expert is answered. */
 export async function startDispatcher(settings: DispatcherSettings, log: Logger): Promise<RunningDispatcher> {
-  const { natsUrl, affinityMargin } = settings;
+  const { natsUrl, affinityMargin, presenceReplicas } = settings;
   const replicas = createReplicas({
     addresses: settings.inferenceAddresses,
     connect: (address) => connect(InferenceServiceService, { address, unavailable: 'INFERENCE_UNAVAILABLE' }),
     log,
   });
   const inference = createFleet({ replicas, affinityMargin });
-  const watch = natsUrl === '' ? undefined : followReplicas({ natsUrl, replicas, log });
+  const watch = natsUrl === '' ? undefined : followReplicas({ natsUrl, presenceReplicas, replicas, log });
   const registry = connect(ExpertRegistryServiceService, {
     address: settings.registryAddresses.join(','),
     unavailable: 'REGISTRY_UNAVAILABLE',

@@ -19,6 +19,8 @@ export interface PresenceOptions {
   readonly natsUrl: string;
   /** Where dispatchers call this replica, `host:port`. */
   readonly address: string;
+  /** Copies of the bucket of announcements, should it be made here. */
+  readonly replicas: number;
   readonly models: ServedModels;
   readonly experts: ExpertCache;
   readonly log: Logger;
@@ -61,7 +63,7 @@ async function keepAnnouncing(
   options: PresenceOptions,
   { signal, announced }: { readonly signal: AbortSignal; readonly announced: () => void },
 ): Promise<void> {
-  const { natsUrl, log } = options;
+  const { natsUrl, replicas, log } = options;
   const now = Date.now();
   const startedAt = { seconds: BigInt(Math.floor(now / 1000)), nanos: (now % 1000) * 1e6 };
   const key = newRequestId();
@@ -72,7 +74,7 @@ async function keepAnnouncing(
     let waitMs = RENEW_MS;
     try {
       connection ??= await connectEvents({ url: natsUrl, name: 'inference-presence', log });
-      lease ??= presenceLease(connection, key);
+      lease ??= presenceLease(connection, key, replicas);
       await lease.renew(presenceOf(options, startedAt));
       if (!renewed) log.info('announced again');
       renewed = true;

@@ -16,6 +16,8 @@ export interface PresenceWatch {
   readonly onGone: (key: string) => void;
   /** Called whenever all presences so far were told. */
   readonly onCurrent: () => void;
+  /** Copies of the bucket, should it be made here. Default 1. */
+  readonly replicas?: number;
   /** Ends the watch. */
   readonly signal: AbortSignal;
 }
@@ -47,10 +49,10 @@ export async function watchPresences(connection: EventConnection, watch: Presenc
 /** From the bucket's present state on, until the server is lost. `told` holds the keys of those that count as present. */
 async function watchOnce(
   connection: EventConnection,
-  { onPresent, onGone, onCurrent, signal }: PresenceWatch,
+  { onPresent, onGone, onCurrent, replicas = 1, signal }: PresenceWatch,
   told: Set<string>,
 ): Promise<void> {
-  await openPresences(connection);
+  await openPresences(connection, replicas);
   const unseen = new Set(told);
   const gone = (key: string): void => {
     if (told.delete(key)) onGone(key);

@@ -19,14 +19,16 @@ const MARKER_MS = 60_000;
  * Opens the bucket of presences, makes it where it is missing. It lives in memory: what it holds is out of date within
  * seconds, and every replica writes again when the server is back. The lease is the bucket's own TTL, because a key's TTL
  * is not renewed by a later put.
+ * @param replicas copies of a bucket that is made here, in a cluster of NATS; an existing one keeps what it has.
  * Throws ConnectionLost or what the NATS client throws.
  */
-export function openPresences(connection: EventConnection): Promise<KV> {
+export function openPresences(connection: EventConnection, replicas: number): Promise<KV> {
   return whileConnected(connection, () =>
     new Kvm(connection.js).create(PRESENCE_BUCKET, {
       description: 'Inference replicas that take calls',
       storage: StorageType.Memory,
       history: 1,
+      replicas,
       ttl: LEASE_MS,
       markerTTL: MARKER_MS,
     }),
@@ -41,12 +43,15 @@ export interface PresenceLease {
   remove(): Promise<void>;
 }
 
-/** The lease under `key`, which is the replica's alone. A bucket that was lost with its server is made again. */
-export function presenceLease(connection: EventConnection, key: string): PresenceLease {
+/**
+ * The lease under `key`, which is the replica's alone. A bucket that is missing, or was lost with its server, is made with
+ * `replicas` copies (default 1).
+ */
+export function presenceLease(connection: EventConnection, key: string, replicas = 1): PresenceLease {
   let bucket: KV | undefined;
   const withBucket = async (work: (bucket: KV) => Promise<unknown>): Promise<void> => {
     try {
-      bucket ??= await openPresences(connection);
+      bucket ??= await openPresences(connection, replicas);
       const open = bucket;
       await whileConnected(connection, () => work(open));
     } catch (error) {

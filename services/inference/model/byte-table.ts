@@ -1,4 +1,5 @@
 import { ZmeshError } from '#shared/errors.js';
+import { quote } from '#shared/one-line.js';
 import type { TokenizerJson } from './tokenizer-json.js';
 
 /** What each token id adds to a text. */
@@ -34,7 +35,7 @@ export function makeByteTable(json: TokenizerJson): ByteTable {
 function decoderKinds(decoder: unknown): string[] {
   if (typeof decoder !== 'object' || decoder === null) return [];
   const { type, decoders } = decoder as { type?: unknown; decoders?: unknown };
-  return Array.isArray(decoders) ? decoders.flatMap(decoderKinds) : [String(type)];
+  return Array.isArray(decoders) ? decoders.flatMap(decoderKinds) : [quote(type)];
 }
 
 function byteLevelBytes(token: string): Uint8Array {

@@ -1,4 +1,5 @@
 import { ZmeshError } from '#shared/errors.js';
+import { quote } from '#shared/one-line.js';
 import { ARCHITECTURES, type Architecture } from './architectures.js';
 import { badField, flag, type JsonFields, positive, positiveInteger, text } from './json-fields.js';
 import type { ModelConfig } from './prepared.js';
@@ -42,12 +43,12 @@ function readArchitecture(json: JsonFields): ModelConfig['architecture'] {
   const type = json.fields.model_type;
   const supported = Object.keys(ARCHITECTURES).join(', ');
   if (typeof type !== 'string' || !Object.hasOwn(ARCHITECTURES, type)) {
-    const given = type === undefined ? 'a config without `model_type`' : `architecture \`${String(type)}\``;
+    const given = type === undefined ? 'a config without `model_type`' : `architecture \`${quote(type)}\``;
     const message = `${json.file}: ${given} is not supported; supported are ${supported}`;
     throw new ZmeshError('INVALID_FIELD', message, {
       field: 'model_type',
       limit: supported,
-      value: String(type),
+      value: quote(type),
     });
   }
   const architecture = type as ModelConfig['architecture'];
@@ -60,14 +61,18 @@ function readArchitecture(json: JsonFields): ModelConfig['architecture'] {
 function refuseUnsupported(json: JsonFields): void {
   const activation = text(json, 'hidden_act', 'silu');
   if (!ACTIVATIONS.includes(activation)) {
-    const message = `${json.file}: activation \`${activation}\` is not supported; supported is silu`;
-    throw new ZmeshError('INVALID_FIELD', message, { field: 'hidden_act', limit: 'silu', value: activation });
+    const message = `${json.file}: activation \`${quote(activation)}\` is not supported; supported is silu`;
+    throw new ZmeshError('INVALID_FIELD', message, {
+      field: 'hidden_act',
+      limit: 'silu',
+      value: quote(activation),
+    });
   }
   const quantisation = json.fields.quantization_config ?? null;
   if (quantisation === null) return;
   const method = (quantisation as { quant_method?: unknown }).quant_method ?? 'unnamed';
-  const message = `${json.file}: the checkpoint is quantised (${String(method)}); supported are plain f32, f16 and bf16 weights`;
-  throw new ZmeshError('INVALID_FIELD', message, { field: 'quantization_config', value: String(method) });
+  const message = `${json.file}: the checkpoint is quantised (${quote(method)}); supported are plain f32, f16 and bf16 weights`;
+  throw new ZmeshError('INVALID_FIELD', message, { field: 'quantization_config', value: quote(method) });
 }
 
 function readSizes(json: JsonFields, rules: Architecture) {
@@ -123,10 +128,12 @@ function readSlidingWindow(json: JsonFields, rules: Architecture): number | null
 function allLayersSlide(json: JsonFields): boolean {
   const layers = positiveInteger(json, 'num_hidden_layers');
   const types = json.fields.layer_types;
-  const firstSliding = Number(json.fields.max_window_layers ?? 28);
+  const firstSliding = json.fields.max_window_layers ?? 28;
+  if (!Number.isSafeInteger(firstSliding))
+    throw badField(json, 'max_window_layers', 'an integer', firstSliding);
   const sliding = Array.isArray(types)
     ? types.filter((type) => type === 'sliding_attention').length
-    : Math.max(0, layers - firstSliding);
+    : Math.max(0, layers - Number(firstSliding));
   if (sliding === 0 || sliding === layers) return sliding > 0;
   const message = `${json.file}: ${sliding} of ${layers} layers have a sliding window; supported are all or none`;
   throw new ZmeshError('INVALID_FIELD', message, {

@@ -1,4 +1,5 @@
 import { ZmeshError } from '#shared/errors.js';
+import { quote } from '#shared/one-line.js';
 import { badField, type JsonFields, nested, positive, positiveInteger, text } from './json-fields.js';
 import type { Llama3RopeScaling } from './prepared.js';
 
@@ -34,8 +35,12 @@ export function readRope(json: JsonFields): Rope {
   const type = text(settings, 'rope_type', text(settings, 'type', 'default'));
   if (type === 'default') return { theta, scaling: null };
   if (type === 'llama3') return { theta, scaling: readLlama3(json, settings) };
-  const message = `${json.file}: rope type \`${type}\` is not supported; supported are \`default\` and \`llama3\``;
-  throw new ZmeshError('INVALID_FIELD', message, { field: name, value: type, limit: 'default, llama3' });
+  const message = `${json.file}: rope type \`${quote(type)}\` is not supported; supported are \`default\` and \`llama3\``;
+  throw new ZmeshError('INVALID_FIELD', message, {
+    field: name,
+    value: quote(type),
+    limit: 'default, llama3',
+  });
 }
 
 function readLlama3(json: JsonFields, settings: JsonFields): Llama3RopeScaling {

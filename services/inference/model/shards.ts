@@ -1,5 +1,5 @@
 import { ZmeshError } from '#shared/errors.js';
-import { oneLine } from '#shared/one-line.js';
+import { quote } from '#shared/one-line.js';
 import { type JsonFields, nested } from './json-fields.js';
 
 /**
@@ -13,10 +13,10 @@ export function shardsOf(index: JsonFields): string[] {
     if (typeof shard === 'string' && /^[\w.-]+\.safetensors$/.test(shard) && !shard.startsWith('.'))
       shards.add(shard);
     else {
-      const message = `${map.file}: \`${oneLine(weight, 80)}\` must name a plain file *.safetensors, it is ${oneLine(String(JSON.stringify(shard)), 80)}`;
+      const message = `${map.file}: \`${quote(weight)}\` must name a plain file *.safetensors, it is ${quote(JSON.stringify(shard))}`;
       throw new ZmeshError('INVALID_FIELD', message, {
         field: 'weight_map',
-        value: oneLine(String(shard), 80),
+        value: quote(shard),
       });
     }
   }

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZmeshError } from '#shared/errors.js';
-import { oneLine } from '#shared/one-line.js';
+import { quote } from '#shared/one-line.js';
 import { type Checkpoint, openCheckpoint, readFolderJson } from './checkpoint.js';
 import { readModelConfig } from './config.js';
 import { type JsonFields, nested, tokenIds } from './json-fields.js';
@@ -139,7 +139,7 @@ function readClassificationSystem(json: JsonFields | null): string | null {
 function allowOnly(json: JsonFields, name: string): void {
   for (const key of Object.keys(json.fields)) {
     if (key === name) continue;
-    const message = `${json.file}: unknown field \`${oneLine(key, 80)}\`; known is \`${name}\``;
+    const message = `${json.file}: unknown field \`${quote(key)}\`; known is \`${name}\``;
     throw new ZmeshError('INVALID_FIELD', message, { field: key, limit: name });
   }
 }

@@ -10,8 +10,9 @@ import type { AdaptScope } from './canonical.js';
 export async function makeStamp(files: readonly string[], scope: AdaptScope): Promise<string> {
   const lines = [`adapt ${scope}`];
   for (const path of [...files].sort()) {
-    const { size, mtimeMs } = await stat(path);
-    lines.push(`${basename(path)} ${size} ${mtimeMs}`);
+    const status = await stat(path).catch(() => null);
+    // A link that leads nowhere is a fault where the file is needed, and none where it is not.
+    lines.push(`${basename(path)} ${status === null ? 'missing' : `${status.size} ${status.mtimeMs}`}`);
   }
   return lines.join('\n');
 }

@@ -1,5 +1,5 @@
 import { ZmeshError } from '#shared/errors.js';
-import { oneLine } from '#shared/one-line.js';
+import { quote } from '#shared/one-line.js';
 import { type JsonFields, nested } from './json-fields.js';
 import { checkMerges, checkNormalizer } from './tokenizer-rules.js';
 
@@ -29,11 +29,11 @@ export function checkTokenizerJson(json: JsonFields): TokenizerJson {
   const model = nested(json, 'model', fields.model);
   const type = model.fields.type ?? (model.fields.merges === undefined ? 'unnamed' : 'BPE');
   if (type !== 'BPE') {
-    const message = `${json.file}: tokenizer model \`${oneLine(String(type), 80)}\` is not supported; supported is BPE (byte-level, or with byte fallback)`;
+    const message = `${json.file}: tokenizer model \`${quote(type)}\` is not supported; supported is BPE (byte-level, or with byte fallback)`;
     throw new ZmeshError('INVALID_FIELD', message, {
       field: 'model.type',
       limit: 'BPE',
-      value: oneLine(String(type), 80),
+      value: quote(type),
     });
   }
   const vocab = nested(model, 'vocab', model.fields.vocab).fields;
@@ -66,8 +66,5 @@ function readAddedToken(json: JsonFields, value: unknown): AddedToken {
 
 function checkId(file: string, token: string, id: unknown): void {
   if (Number.isSafeInteger(id) && Number(id) >= 0 && Number(id) < 2 ** 31) return;
-  throw new ZmeshError(
-    'INVALID_FIELD',
-    `${file}: token ${oneLine(JSON.stringify(token), 80)} has no valid id: ${oneLine(String(JSON.stringify(id)), 80)}`,
-  );
+  throw new ZmeshError('INVALID_FIELD', `${file}: token \`${quote(token)}\` has no valid id: ${quote(id)}`);
 }

@@ -1,5 +1,5 @@
 import { ZmeshError } from '#shared/errors.js';
-import { oneLine } from '#shared/one-line.js';
+import { quote } from '#shared/one-line.js';
 import type { JsonFields } from './json-fields.js';
 
 /** How much longer a text may become by the replacements of a normaliser; published ones replace a space by one character. */
@@ -17,20 +17,12 @@ export function checkMerges(model: JsonFields, vocab: Readonly<Record<string, un
   for (const [index, merge] of merges.entries()) {
     const pair: unknown = typeof merge === 'string' ? merge.split(' ') : merge;
     if (!isPair(pair)) {
-      throw bad(
-        model,
-        'merges',
-        `[${index}] must be two tokens, it is ${oneLine(JSON.stringify(merge), 80)}`,
-      );
+      throw bad(model, 'merges', `[${index}] must be two tokens, it is ${quote(merge)}`);
     }
     const [left, right] = pair;
     const missing = [left, right, left + right.slice(skipped)].find((token) => !Object.hasOwn(vocab, token));
     if (missing === undefined) continue;
-    throw bad(
-      model,
-      'merges',
-      `[${index}]: token ${oneLine(JSON.stringify(missing), 80)} is not in the vocabulary`,
-    );
+    throw bad(model, 'merges', `[${index}]: token \`${quote(missing)}\` is not in the vocabulary`);
   }
 }
 

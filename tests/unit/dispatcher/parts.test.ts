@@ -18,6 +18,7 @@ test('settings have these defaults and ranges', () => {
     'ZMESH_DISPATCHER_PORT=0 (integer, 0 to 65535)',
     'ZMESH_INFERENCE_ADDRESS=127.0.0.1:7070 (comma separated)',
     'ZMESH_NATS_URL= (text)',
+    'ZMESH_PRESENCE_REPLICAS=1 (integer, 1 to 5)',
     'ZMESH_DISPATCHER_AFFINITY_MARGIN=4 (integer, 0 to 10000)',
     'ZMESH_REGISTRY_ADDRESS=127.0.0.1:7071 (comma separated)',
     'ZMESH_DEFAULT_STRATEGY=auto (none | prompt | classifier | auto)',
