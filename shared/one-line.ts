@@ -10,3 +10,8 @@ export function oneLine(text: string, lengthMax = LENGTH_MAX): string {
   const clean = text.slice(0, 2 * lengthMax).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ');
   return clean.length > lengthMax || text.length > 2 * lengthMax ? `${clean.slice(0, lengthMax)}…` : clean;
 }
+
+/** A value of a foreign JSON file as part of an error, of at most 80 characters: a text as it is, anything else as JSON. */
+export function quote(value: unknown): string {
+  return oneLine(typeof value === 'string' ? value : (JSON.stringify(value) ?? 'missing'), 80);
+}

@@ -110,7 +110,7 @@ test('metadata of another type, out of range or absurd are refused by key', asyn
     [{ 'tokenizer.ggml.pre': str('__proto__') }, /pre-tokeniser "__proto__" is not supported/],
     [{ 'tokenizer.ggml.eos_token_id': u32(9999) }, /eos_token_id is 9999, the vocabulary has 257/],
     [{ 'tokenizer.ggml.merges': list(['ab']) }, /merge "ab" is not two tokens/],
-    [{ 'tokenizer.ggml.merges': list(['a b']) }, /`merges` \[0\]: token "ab" is not in the vocabulary/],
+    [{ 'tokenizer.ggml.merges': list(['a b']) }, /`merges` \[0\]: token `ab` is not in the vocabulary/],
     [{ 'tokenizer.ggml.token_type': list([1]) }, /1 token types for 257 tokens/],
     [{ 'tokenizer.chat_template': str('{% for %}') }, /the chat template is not valid/],
     [
