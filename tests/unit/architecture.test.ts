@@ -56,7 +56,8 @@ const HOME_OF: readonly { readonly library: RegExp; readonly places: readonly st
   },
   { library: /^@opentelemetry\/(?!api$)/, places: ['shared/telemetry/'] },
   { library: /^pino$/, places: ['shared/log.ts'] },
-  { library: /^@huggingface\//, places: ['services/inference/model/'] },
+  { library: /^@huggingface\/(?!hub$)/, places: ['services/inference/model/'] },
+  { library: /^@huggingface\/hub$/, places: ['services/inference/fetch/hub.ts'] },
 ];
 
 function faults(files: readonly Source[], check: (source: Source, from: string) => boolean): string[] {

@@ -50,7 +50,8 @@ export async function openHubRepository(options: {
   const token = env.HF_TOKEN || undefined;
   const request = createHubFetch({ endpoint, token, patience, onNote });
   const { repository: name, revision } = reference;
-  const refused = (status: number): ZmeshError => refusal({ hubUrl, reference, status, token });
+  const refused = (status: number, file?: string): ZmeshError =>
+    refusal({ hubUrl, reference, status, token, ...(file === undefined ? {} : { file }) });
   const asked = { hubUrl, fetch: request };
   const info = await understand(refused, hubUrl, () =>
     modelInfo({ name, revision, additionalFields: ['sha'], ...asked }),
@@ -74,7 +75,7 @@ export async function openHubRepository(options: {
       const path = file.path.split('/').map(encodeURIComponent).join('/');
       const headers: Record<string, string> = fromByte > 0 ? { range: `bytes=${fromByte}-` } : {};
       const response = await request(`${hubUrl}/${name}/resolve/${commit}/${path}`, { headers, signal });
-      if (!response.ok) throw refused(response.status);
+      if (!response.ok) throw refused(response.status, file.path);
       return { fromByte: beginOf(response, file, hubUrl), chunks: response.body ?? [] };
     },
   };
@@ -133,12 +134,15 @@ function refusal(options: {
   reference: HubReference;
   status: number;
   token: string | undefined;
+  /** What was asked for, if not the repository itself. */
+  file?: string;
 }): ZmeshError {
-  const { hubUrl, reference, status, token } = options;
+  const { hubUrl, reference, status, token, file } = options;
   const { repository, revision } = reference;
+  const what = file === undefined ? repository : `${file} of ${repository}`;
   const names = { repository, revision };
   if (status === 404)
-    return new ZmeshError('UNKNOWN_MODEL', `${hubUrl} has no ${repository} at revision ${revision}`, {
+    return new ZmeshError('UNKNOWN_MODEL', `${hubUrl} has no ${what} at revision ${revision}`, {
       names,
     });
   const because =
@@ -147,7 +151,7 @@ function refusal(options: {
         ? `HTTP ${status}): it does not exist, or the token in HF_TOKEN has no access to it`
         : `HTTP ${status}): it does not exist, or it needs a token in HF_TOKEN`
       : `HTTP ${status})`;
-  return new ZmeshError('SOURCE_UNAVAILABLE', `${hubUrl} refuses ${repository} (${because}`, {
+  return new ZmeshError('SOURCE_UNAVAILABLE', `${hubUrl} refuses ${what} (${because}`, {
     names,
     value: status,
   });
