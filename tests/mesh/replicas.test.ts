@@ -32,6 +32,8 @@ type Dispatcher = RpcClient<DispatcherServiceService>;
 interface Read {
   readonly events: GenerateResponse[];
   tokens: number;
+  /** On performance.now's clock; NaN while it runs. */
+  endedMs: number;
   readonly done: Promise<ZmeshError | undefined>;
 }
 
@@ -58,6 +60,7 @@ function read(dispatcher: Dispatcher, request: GenerateRequest): Read {
   const reading: { -readonly [K in keyof Read]: Read[K] } = {
     events,
     tokens: 0,
+    endedMs: Number.NaN,
     done: Promise.resolve(undefined),
   };
   reading.done = (async () => {
@@ -69,6 +72,8 @@ function read(dispatcher: Dispatcher, request: GenerateRequest): Read {
       return undefined;
     } catch (error) {
       return ZmeshError.from(error);
+    } finally {
+      reading.endedMs = performance.now();
     }
   })();
   return reading;
@@ -86,6 +91,7 @@ function answers({ events }: Read): number[][] {
 }
 
 const LONG = { n: 8, maxTokens: 400 };
+const MEDIUM = { n: 2, maxTokens: 200 };
 /** So many that each dispatcher must use every replica: it prefers one by at most four requests. */
 const MANY = 12;
 const SHORT = { n: 1, maxTokens: 24 };
@@ -139,6 +145,17 @@ describe('a mesh of two dispatchers, two registries and two inference replicas',
     });
   });
 
+  /** Asks in rounds, since a replica tells once a second how busy it is. */
+  const askUntilBusy = async (who: string, busy: () => boolean): Promise<void> => {
+    seenBusy.clear();
+    const giveUp = Date.now() + 30_000;
+    for (let round = 0; !busy(); round++) {
+      assert.ok(Date.now() < giveUp, `${who} should have been busy`);
+      const reads = each(2 * MANY, (dispatcher, i) => read(dispatcher, question(round * 100 + i, MEDIUM)));
+      for (const { done } of reads) assert.equal(await done, undefined);
+    }
+  };
+
   const addresses = (): string[] => [...presences.values()].map(({ address }) => address).sort();
 
   it('runs six services, and both inference replicas announce their models, load and experts', async () => {
@@ -155,10 +172,7 @@ describe('a mesh of two dispatchers, two registries and two inference replicas',
   });
 
   it('spreads work over both, whichever dispatcher is asked', async () => {
-    seenBusy.clear();
-    const reads = each(MANY, (dispatcher, i) => read(dispatcher, question(i, LONG)));
-    for (const { done } of reads) assert.equal(await done, undefined);
-    await eventually('both were busy', () => seenBusy.size === 2, 5000);
+    await askUntilBusy('both', () => seenBusy.size === 2);
   });
 
   it('shows what is published through one registry through the other, and both dispatchers route to it', async () => {
@@ -179,7 +193,7 @@ describe('a mesh of two dispatchers, two registries and two inference replicas',
     }
   });
 
-  it('kill -9 of a replica: streams on the other are undisturbed, its own end with the number of tokens sent, new ones move on', async () => {
+  it('kill -9 of a replica: streams on the other are undisturbed, its own end with the number of tokens sent, new ones move on', async (t) => {
     const expected = each(MANY, (dispatcher, i) => read(dispatcher, question(i, LONG)));
     for (const { done } of expected) assert.equal(await done, undefined);
 
@@ -187,9 +201,11 @@ describe('a mesh of two dispatchers, two registries and two inference replicas',
     await eventually('every stream has tokens', () => reads.every(({ tokens }) => tokens > 0), 20_000);
     const [victim] = processesOf('inference');
     process.kill(victim!.pid, 'SIGKILL');
+    const killedMs = performance.now();
     // From the moment of the kill on nothing that is asked anew may fail.
     const later = each(20, (dispatcher, i) => read(dispatcher, question(100 + i, SHORT)));
     const failures = await Promise.all(reads.map(({ done }) => done));
+    let slowestMs = 0;
     for (const [i, error] of failures.entries()) {
       const one = reads[i]!;
       if (!error) {
@@ -198,6 +214,7 @@ describe('a mesh of two dispatchers, two registries and two inference replicas',
         continue;
       }
       assert.deepEqual([error.code, error.reason], ['UNAVAILABLE', 'ENGINE_STOPPED'], error.message);
+      slowestMs = Math.max(slowestMs, one.endedMs - killedMs);
       assert.equal(Number(error.details.names?.tokens), one.tokens);
       assert.ok(one.tokens > 0);
       assert.ok(!one.events.some(({ event }) => event?.$case === 'receipt'), 'nothing looks finished');
@@ -205,6 +222,8 @@ describe('a mesh of two dispatchers, two registries and two inference replicas',
       for (const [answer, ids] of answers(one).entries())
         assert.deepEqual(ids, whole[answer]!.slice(0, ids.length));
     }
+    t.diagnostic(`streams of the dead replica ended within ${slowestMs.toFixed(0)} ms of the kill`);
+    assert.ok(slowestMs < 3000, `they end at once, not by a deadline: ${slowestMs} ms`);
     const lost = failures.filter((error) => error !== undefined).length;
     assert.ok(
       lost > 0 && lost < failures.length,
@@ -227,10 +246,7 @@ describe('a mesh of two dispatchers, two registries and two inference replicas',
     const fixed = new Set(processesOf('inference').map(({ address }) => address));
     const joined = [...presences.values()].find(({ address }) => !fixed.has(address))!;
     assert.equal(joined.experts.length, 1, 'its preloaded expert is there');
-    seenBusy.clear();
-    const reads = each(2 * MANY, (dispatcher, i) => read(dispatcher, question(200 + i, { ...LONG, n: 4 })));
-    for (const { done } of reads) assert.equal(await done, undefined);
-    await eventually('the third was busy', () => seenBusy.has(joined.address), 5000);
+    await askUntilBusy('the third', () => seenBusy.has(joined.address));
   });
 
   it('loses no request when a replica drains', async () => {
