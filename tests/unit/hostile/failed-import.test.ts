@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { loadPrepared } from '#services/inference/model/load.js';
@@ -98,6 +98,25 @@ test('a first import that fails while it decomposes leaves nothing that loads', 
   const target = join(await temporaryFolder(t), 'model');
   await assert.rejects(importQuietly(folder, target), overflows);
   await assert.rejects(loadPrepared(target), zmeshError('UNKNOWN_MODEL', /holds no prepared model/));
+});
+
+test('a run that stops between two files of a new tokenizer leaves no mixture of old and new that loads', async (t) => {
+  const folder = await copyCheckpoint(t, 'octo-nano');
+  const target = join(await temporaryFolder(t), 'model');
+  await importQuietly(folder, target);
+  await editJson(folder, 'tokenizer_config.json', { chat_template: undefined });
+  await writeFile(join(folder, 'chat_template.jinja'), 'new {{ messages[0].content }}');
+  // The file of the new template cannot be put into place: the weights are as before, the other files are new by then.
+  const blocked = join(target, 'chat_template.jinja');
+  await mkdir(join(blocked, 'in the way'), { recursive: true });
+  await assert.rejects(importQuietly(folder, target), /EISDIR|ENOTEMPTY|EEXIST|EPERM/);
+  await assert.rejects(
+    loadPrepared(target),
+    zmeshError('UNKNOWN_MODEL', /also finishes an interrupted import/),
+  );
+  await rm(blocked, { recursive: true });
+  await importQuietly(folder, target);
+  assert.equal((await loadPrepared(target)).name, 'hostile');
 });
 
 test('a GGUF file that was cut does not touch the model that was prepared from it', async (t) => {

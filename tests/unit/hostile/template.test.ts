@@ -101,7 +101,7 @@ for (const [title, source] of Object.entries(EXPENSIVE)) {
         return true;
       },
     );
-    assert.ok(performance.now() - started < 10_000, 'took too long');
+    assert.ok(performance.now() - started < 60_000, 'took too long');
     assert.ok(process.memoryUsage.rss() - memory < 300e6, 'took too much memory');
   });
 }
@@ -161,6 +161,13 @@ test('what a conversation may be made into grows with the conversation', () => {
     messages,
   );
   assert.equal(rendered.length, 3 * (400_000 * 6 - 2 + 2));
+});
+
+test('a template may put a long conversation together in one text, part by part', () => {
+  const messages = Array.from({ length: 1000 }, () => ({ role: 'user', content: 'x'.repeat(500) }));
+  const source =
+    "{% set ns = namespace(t='') %}{% for m in messages %}{% set ns.t = ns.t + '<' + m.content + '>' %}{% endfor %}{{ ns.t }}";
+  assert.equal(render(source, messages).length, 502_000);
 });
 
 test('thousands of messages are rendered well below the limits', () => {

@@ -41,13 +41,11 @@ export class TemplateBudget {
     if (++this.#steps > this.limits.steps) this.#refuse('takes more steps', this.limits.steps, this.#steps);
   }
 
-  /** Counts a value that an expression gave; `made`: it is new, and not only read. */
-  take(value: TemplateValue, made: boolean): void {
-    const weight = this.weigh(value);
-    if (!made) return;
-    this.#made += weight;
+  /** Counts a value that an expression gave; `share`: how much of it is new, 0 for a value that is only read. */
+  take(value: TemplateValue, share: number): void {
+    this.#made += this.weigh(value) * share;
     if (this.#made > this.limits.totalWeight)
-      this.#refuse('makes more text', this.limits.totalWeight, this.#made);
+      this.#refuse('makes more text', this.limits.totalWeight, Math.ceil(this.#made));
   }
 
   /** Characters (and elements) of a value, as often as they would be printed. */
