@@ -2,6 +2,7 @@ import type * as grpc from '@grpc/grpc-js';
 import { ZmeshError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { type AnyServerCall, type CallContext, type ServedCall, serveCall } from './call.js';
+import { refusingMalformed, strictMethods } from './decode.js';
 import type { KindOf, RequestOf, ResponseOf } from './definition.js';
 import { statusOf } from './status.js';
 
@@ -30,7 +31,7 @@ type AnyHandler = (request: never, call: CallContext) => Promise<unknown> | Asyn
 
 /** Binds handlers to a generated service definition. Whatever a handler throws becomes a status with details. */
 export function bind<D extends object>(definition: D, handlers: Handlers<D>): Binding {
-  const methods = definition as unknown as grpc.ServiceDefinition;
+  const methods = strictMethods(definition as unknown as grpc.ServiceDefinition);
   const path = Object.values(methods)[0]?.path ?? '';
   return {
     name: path.split('/')[1] ?? '',
@@ -39,7 +40,7 @@ export function bind<D extends object>(definition: D, handlers: Handlers<D>): Bi
       Object.fromEntries(
         Object.entries(methods).map(([name, method]) => [
           name,
-          adapt(method, handlers[name as keyof D] as unknown as AnyHandler, log),
+          adapt(method, refusingMalformed(handlers[name as keyof D] as unknown as AnyHandler, method), log),
         ]),
       ),
   };

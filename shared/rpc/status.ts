@@ -3,24 +3,35 @@ import type { Any } from '#proto/google/protobuf/any.js';
 import { BadRequest, ErrorInfo, RetryInfo } from '#proto/google/rpc/error_details.js';
 import { Status } from '#proto/google/rpc/status.js';
 import { CODES, REASONS, type Reason, ZmeshError } from '../errors.js';
+import { oneLine } from '../one-line.js';
 
 const DETAILS_KEY = 'grpc-status-details-bin';
 const DOMAIN = 'zmesh';
 const TYPE = 'type.googleapis.com/google.rpc.';
+/** Longest message, in characters: it travels in a header, and callers' names in it may have any length. */
+const MESSAGE_MAX = 1000;
+/** Longest value of a detail. */
+const VALUE_MAX = 256;
 
 /** An error as a gRPC status with google.rpc details: ErrorInfo always, BadRequest and RetryInfo where they apply. */
 export function statusOf(error: ZmeshError): Partial<grpc.StatusObject> {
   const { field, limit, value, retryAfterMs, names } = error.details;
-  const metadata: Record<string, string> = { ...names };
-  if (limit !== undefined) metadata.limit = String(limit);
-  if (value !== undefined) metadata.value = String(value);
+  const message = told(error.message, MESSAGE_MAX);
+  const given = {
+    ...names,
+    ...(limit === undefined ? {} : { limit }),
+    ...(value === undefined ? {} : { value }),
+  };
+  const metadata = Object.fromEntries(
+    Object.entries(given).map(([key, fact]) => [key, told(String(fact), VALUE_MAX)]),
+  );
   const details = [
     pack('ErrorInfo', ErrorInfo.encode({ reason: error.reason, domain: DOMAIN, metadata }).finish()),
   ];
   if (field !== undefined) {
     const violation = {
       field,
-      description: error.message,
+      description: message,
       reason: error.reason,
       localizedMessage: undefined,
     };
@@ -35,8 +46,8 @@ export function statusOf(error: ZmeshError): Partial<grpc.StatusObject> {
   }
   const code = CODES[error.code];
   const trailers = new grpc.Metadata();
-  trailers.set(DETAILS_KEY, Buffer.from(Status.encode({ code, message: error.message, details }).finish()));
-  return { code, details: error.message, metadata: trailers };
+  trailers.set(DETAILS_KEY, Buffer.from(Status.encode({ code, message, details }).finish()));
+  return { code, details: message, metadata: trailers };
 }
 
 /**
@@ -69,6 +80,9 @@ export function errorOf(status: grpc.ServiceError, unavailable: Reason): ZmeshEr
       );
   }
 }
+
+/** One bounded line without half characters: gRPC throws when it is to send a lone surrogate. */
+const told = (text: string, max: number): string => Buffer.from(oneLine(text, max)).toString();
 
 function pack(name: string, value: Uint8Array): Any {
   return { typeUrl: TYPE + name, value };
