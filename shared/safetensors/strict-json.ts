@@ -5,7 +5,7 @@ const TOKEN =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids raw control characters inside strings
   /[ \t\n\r]*(?:([{}[\]:,])|("(?:[^"\\\u0000-\u001f]|\\.)*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)|(true|false|null))/y;
 const DEPTH_MAX = 16;
-/** Most signs and values: enough for 400 000 tensors, ten times what is published, in some 300 MB. */
+/** Most signs and values: enough for some 400 000 tensors. */
 const TOKENS_MAX = 8_000_000;
 
 /**

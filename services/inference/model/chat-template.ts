@@ -7,7 +7,7 @@ import { BoundedInterpreter } from './template/interpreter.js';
 import { parseTemplate, type TemplateNode } from './template/library.js';
 import { withinTime } from './time-limit.js';
 
-/** Longest template, characters; the longest published ones have 20 000. */
+/** Longest template, characters; chosen far above what a conversation's format takes. */
 const SOURCE_LENGTH_MAX = 1_048_576;
 /** Longest time of compiling a template. */
 const COMPILE_TIMEOUT_MS = 2000;

@@ -1,7 +1,7 @@
 import { ZmeshError } from '#shared/errors.js';
 import { openRegularFile } from '#shared/regular-file.js';
 
-/** Largest JSON or template file; the largest published `tokenizer.json` has 34 MB. */
+/** Largest JSON or template file; chosen above what vocabularies of some 260 000 tokens take. */
 export const TEXT_BYTES_MAX = 128 * 1024 * 1024;
 
 /**

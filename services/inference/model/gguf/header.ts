@@ -7,7 +7,7 @@ import { badGguf } from './errors.js';
 export const HEADER_BYTES_MAX = 256 * 1024 * 1024;
 const FIRST_WINDOW_BYTES = 16 * 1024 * 1024;
 const MAGIC = 0x46554747;
-/** Most metadata keys and most tensors; published files have some 60 and 2000. */
+/** Most metadata keys and most tensors; chosen far above the few thousand tensors of large models. */
 const KEYS_MAX = 16_384;
 const TENSORS_MAX = 65_536;
 const RANK_MAX = 4;
