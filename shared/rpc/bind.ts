@@ -53,15 +53,20 @@ function adapt(
 ): grpc.UntypedHandleCall {
   if (method.responseStream) {
     return (async (call: grpc.ServerWritableStream<never, never>) => {
-      const served = serveCall(call as unknown as AnyServerCall);
+      let over = false;
+      const fail = (thrown: unknown): void => {
+        if (!over) call.emit('error', failure(method.path, thrown, served, log));
+        over = true;
+      };
+      const served = serveCall(call as unknown as AnyServerCall, fail);
       try {
         for await (const message of handler(call.request, served.context) as AsyncIterable<never>) {
           served.context.signal.throwIfAborted();
           if (!call.write(message)) await drained(call, served.context.signal);
         }
-        call.end(served.trailers);
+        if (!over) call.end(served.trailers);
       } catch (thrown) {
-        call.emit('error', failure(method.path, thrown, served, log));
+        fail(thrown);
       } finally {
         served.close();
       }
@@ -71,13 +76,19 @@ function adapt(
     call: grpc.ServerUnaryCall<never, never> & grpc.ServerReadableStream<never, never>,
     callback: grpc.sendUnaryData<never>,
   ) => {
-    const served = serveCall(call as unknown as AnyServerCall);
+    let over = false;
+    const answer: typeof callback = (...given) => {
+      if (!over) callback(...given);
+      over = true;
+    };
+    const fail = (thrown: unknown): void => answer(failure(method.path, thrown, served, log), null);
+    const served = serveCall(call as unknown as AnyServerCall, fail);
     try {
       const input = (method.requestStream ? call : call.request) as never;
       const response = (await handler(input, served.context)) as never;
-      callback(null, response, served.trailers);
+      answer(null, response, served.trailers);
     } catch (thrown) {
-      callback(failure(method.path, thrown, served, log), null);
+      fail(thrown);
     } finally {
       served.close();
     }

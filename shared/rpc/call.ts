@@ -1,5 +1,6 @@
 import * as grpc from '@grpc/grpc-js';
 import { ZmeshError } from '../errors.js';
+import { ANSWER_EARLY_MS, untilLateMs } from './deadline.js';
 
 /** What a handler knows about the call it serves. */
 export interface CallContext {
@@ -23,29 +24,27 @@ export interface ServedCall {
   close(): void;
 }
 
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
 /** Any server call: all kinds share what a context needs. */
 export type AnyServerCall = grpc.ServerUnaryCall<never, never>;
 
-/** The context of a server call of any kind. */
-export function serveCall(call: AnyServerCall): ServedCall {
+/** The context of a server call of any kind. `onLate` hears of the deadline first, a little before grpc-js acts on it. */
+export function serveCall(call: AnyServerCall, onLate: (error: ZmeshError) => void): ServedCall {
   const controller = new AbortController();
   const trailers = new grpc.Metadata();
   const raw = call.getDeadline();
   const dueMs = raw instanceof Date ? raw.getTime() : raw;
   const deadline = Number.isFinite(dueMs) ? new Date(dueMs) : undefined;
-  const late = (): void =>
-    controller.abort(
-      new ZmeshError('DEADLINE', 'the deadline passed', {
-        ...(deadline ? { limit: deadline.toISOString() } : {}),
-      }),
-    );
-  const timer = deadline
-    ? setTimeout(late, Math.min(LONGEST_TIMER_MS, Math.max(0, dueMs - Date.now())))
-    : undefined;
+  const late = (): void => {
+    if (controller.signal.aborted) return;
+    const limit = deadline ? { limit: deadline.toISOString() } : {};
+    const error = new ZmeshError('DEADLINE', 'the deadline passed', limit);
+    onLate(error);
+    controller.abort(error);
+  };
+  const leftMs = untilLateMs(dueMs);
+  const timer = leftMs === undefined ? undefined : setTimeout(late, leftMs);
   call.on('cancelled', () => {
-    if (deadline && Date.now() >= dueMs) late();
+    if (Date.now() >= dueMs - ANSWER_EARLY_MS) late();
     else controller.abort(new ZmeshError('CANCELLED', 'the caller went away'));
   });
   return {

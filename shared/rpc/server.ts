@@ -3,6 +3,7 @@ import { HealthImplementation } from 'grpc-health-check';
 import { ZmeshError } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Binding } from './bind.js';
+import { noLateMessages } from './deadline.js';
 import { addReflection } from './reflection.js';
 import { serverTracing } from './tracing.js';
 
@@ -37,7 +38,7 @@ export interface RpcServer {
 export async function serve(options: ServeOptions): Promise<RpcServer> {
   const limit = options.maxReceiveBytes ?? MESSAGE_BYTES_MAX;
   const server = new grpc.Server({
-    interceptors: [serverTracing],
+    interceptors: [serverTracing, noLateMessages],
     'grpc.max_receive_message_length': limit,
     'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
     'grpc.keepalive_time_ms': 60_000,
