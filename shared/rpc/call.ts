@@ -1,6 +1,6 @@
 import * as grpc from '@grpc/grpc-js';
 import { ZmeshError } from '../errors.js';
-import { ANSWER_EARLY_MS, untilLateMs } from './deadline.js';
+import { ANSWER_EARLY_MS, deadlineError, untilLateMs } from './deadline.js';
 
 /** What a handler knows about the call it serves. */
 export interface CallContext {
@@ -36,8 +36,7 @@ export function serveCall(call: AnyServerCall, onLate: (error: ZmeshError) => vo
   const deadline = Number.isFinite(dueMs) ? new Date(dueMs) : undefined;
   const late = (): void => {
     if (controller.signal.aborted) return;
-    const limit = deadline ? { limit: deadline.toISOString() } : {};
-    const error = new ZmeshError('DEADLINE', 'the deadline passed', limit);
+    const error = deadlineError(call);
     onLate(error);
     controller.abort(error);
   };
