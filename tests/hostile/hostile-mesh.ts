@@ -1,0 +1,45 @@
+import { EMBEDDED_MODEL } from '#deploy/local/embedded-model.js';
+import type { Cleanup } from '../support/cleanup.js';
+import type { Services } from './campaign.js';
+import { type Canary, startCanary } from './canary.js';
+import { type Facts, publishFacts, registryClient } from './facts.js';
+import { type Ground, prepareGround, STRICT, TOKENS_ONLY } from './mesh.js';
+
+/** A mesh to be treated badly. */
+export interface HostileMesh {
+  readonly ground: Ground;
+  readonly services: Services;
+  readonly facts: Facts;
+  readonly canary: Canary;
+}
+
+const MIB = 1024 * 1024;
+
+/** Small caches, so that they are full before memory is compared. */
+const CACHES = {
+  ZMESH_INFERENCE_KV_BYTES: String(64 * MIB),
+  ZMESH_INFERENCE_PREFIX_BYTES: String(8 * MIB),
+  ZMESH_INFERENCE_EXPERT_BYTES: String(4 * MIB),
+  ZMESH_INFERENCE_SPECTRUM_BYTES: String(4 * MIB),
+} as const;
+
+/** Starts registry, inference (three models) and dispatcher as processes and publishes what hostile callers may know. */
+export async function startHostileMesh(t: Cleanup): Promise<HostileMesh> {
+  const ground = await prepareGround(t);
+  const registry = await ground.start('expert-registry', {});
+  const inference = await ground.start('inference', {
+    ...CACHES,
+    ZMESH_REGISTRY_ADDRESS: registry.address,
+    ZMESH_INFERENCE_MODELS: [EMBEDDED_MODEL, TOKENS_ONLY, STRICT].join(','),
+  });
+  const client = registryClient(registry.address);
+  t.after(() => client.close());
+  const facts = await publishFacts(client);
+  const dispatcher = await ground.start('dispatcher', {
+    ZMESH_REGISTRY_ADDRESS: registry.address,
+    ZMESH_INFERENCE_ADDRESS: inference.address,
+  });
+  const canary = await startCanary(dispatcher.address);
+  t.after(() => canary.close());
+  return { ground, services: { dispatcher, 'expert-registry': registry, inference }, facts, canary };
+}
