@@ -98,7 +98,7 @@ function namedArms(arms: readonly MixtureArm[], model: string): readonly NamedAr
   const named = arms.map((arm, i) => namedArm(arm, model, `mixture.arms[${i}].expert`));
   checkArms(named);
   const counted = named.filter(
-    ({ alpha, alphaPerMatrix }) => Math.max(alpha, ...alphaPerMatrix.values()) > 0,
+    ({ alpha, alphaPerMatrix }) => alpha > 0 || [...alphaPerMatrix.values()].some((own) => own > 0),
   );
   trace.getActiveSpan()?.setAttribute(ZMESH.EXPERTS, counted.map(shortName));
   return counted;

@@ -83,8 +83,16 @@ function continuationIds(
         ? encodePlain(model, input.value, `${field}.text`, maxBytes)
         : checkIds(model, input.value.ids, `${field}.tokens.ids`);
     if (ids.length === 0 && !endOfTurn) throw fault(field, 'has no tokens', { value: 0, limit: 1 });
-    return endOfTurn ? Int32Array.of(...ids, endOfTurnId(model, `${field}.end_of_turn`)) : ids;
+    return endOfTurn ? withLast(ids, endOfTurnId(model, `${field}.end_of_turn`)) : ids;
   });
+}
+
+/** Not by spreading: ids may be a million, and what is spread lies on the stack. */
+function withLast(ids: Int32Array, last: number): Int32Array {
+  const all = new Int32Array(ids.length + 1);
+  all.set(ids);
+  all[ids.length] = last;
+  return all;
 }
 
 function endOfTurnId({ tokenizer, prepared }: ServedModel, field: string): number {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Chat, Prompt } from '#proto/zmesh/v1/common.js';
 import { Continuation, EncodeTokensRequest, LogitsScope, ScoreRequest } from '#proto/zmesh/v1/inference.js';
+import type { ZmeshError } from '#shared/errors.js';
 import { fakeLogit, fakeLogSumExp, fakeNext } from '../../support/fake-runtime.js';
 import { type InferenceHarness, ids, SIGMA, startInferenceHarness, text } from './harness.js';
 
@@ -37,6 +38,19 @@ describe('Score and EncodeTokens', () => {
     }
     assert.equal(summary!.usage!.promptTokens, before_.length);
     assert.equal(summary!.timing!.decodeMs, 0);
+  });
+
+  test('a continuation far beyond the context is refused with both numbers, however long it is', async () => {
+    const input = { $case: 'tokens' as const, value: { ids: new Array<number>(1 << 19).fill(4) } };
+    const continuations = [Continuation.create({ input, endOfTurn: true })];
+    await assert.rejects(
+      harness.client.score(ScoreRequest.create({ prompt: ids(4, 5), continuations })),
+      (error: ZmeshError) => {
+        assert.equal(error.reason, 'CONTEXT_EXCEEDED');
+        assert.ok(Number(error.details.value) > 2 ** 18 && Number(error.details.limit) > 0);
+        return true;
+      },
+    );
   });
 
   test('logits: little-endian rows, whole or the k best with their ids', async () => {
