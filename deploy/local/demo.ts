@@ -1,6 +1,6 @@
 /**
  * What `npm start` does after set-up: starts the mesh, asks held-out questions of every task under every strategy, prints
- * the accuracies, one whole answer with its receipt, and stays up.
+ * the accuracies, one whole answer with its receipt and its trace, and stays up.
  */
 import { parseArgs } from 'node:util';
 import { Priority } from '#proto/zmesh/v1/common.js';
@@ -12,6 +12,8 @@ import { renderLabelResults } from '#services/cli/label-results.js';
 import { createProgress, type Progress } from '#services/cli/render/progress.js';
 import { renderReceipt } from '#services/cli/render/receipt.js';
 import { formatMs } from '#services/cli/render/units.js';
+import { traceCommand } from '#services/cli/trace/command.js';
+import { sleep } from '#shared/deadline.js';
 import { connect, type RpcClient } from '#shared/rpc/client.js';
 import { loadTasks } from '#shared/tasks/load.js';
 import { EMBEDDED_EXPERTS, EMBEDDED_FOLDER, EMBEDDED_MODEL } from './embedded-model.js';
@@ -29,6 +31,8 @@ const HELP = `npm start [-- options]: the mesh, a demonstration, and the mesh fo
 const QUESTIONS = 50;
 /** More than the engine's batch, so that it is always full. */
 const CONCURRENCY = 32;
+/** Services send their spans in batches, a few times a second. */
+const SPANS_ARRIVE_MS = 1000;
 const EXAMPLE = 'Mia has 517 cards and buys 225 more. How many cards now?';
 
 /** Strategies whose first pass is measured alone. */
@@ -103,7 +107,7 @@ async function demonstrate(mesh: LocalMesh, { questions }: DemoOptions, signal: 
   const progress = createProgress(io);
   try {
     await printAccuracies({ client, questions, signal, progress });
-    await printOneAnswer(client, signal);
+    await printOneAnswer(client, mesh, signal);
   } finally {
     progress.end();
     client.close();
@@ -150,7 +154,11 @@ function demoStrategies(): EvalStrategy[] {
   return [{ name: 'none', strategy: none }, ...experts, ...FIRST_PASSES, { name: 'auto', strategy: auto }];
 }
 
-async function printOneAnswer(client: Dispatcher, signal: AbortSignal): Promise<void> {
+async function printOneAnswer(
+  client: Dispatcher,
+  { addresses }: LocalMesh,
+  signal: AbortSignal,
+): Promise<void> {
   const [arithmetic] = await loadTasks(`${EMBEDDED_FOLDER}/tasks/arithmetic`, 'test');
   const question = arithmetic?.items[0]?.prompt ?? EXAMPLE;
   const { answers, receipt } = await client.complete(
@@ -170,7 +178,15 @@ async function printOneAnswer(client: Dispatcher, signal: AbortSignal): Promise<
   print(`\nOne answer\n\nQ: ${question}\nA: ${answers[0]?.text ?? ''}\n`);
   if (!receipt) return;
   print(`\nIts receipt\n\n${renderReceipt(receipt)}`);
-  print(`\nIts trace\n\n  npm run zmesh -- trace ${receipt.traceId}\n`);
+  print(`\nIts trace, as "npm run -s zmesh -- trace ${receipt.traceId}" draws it\n\n`);
+  await sleep(SPANS_ARRIVE_MS, signal);
+  const { columns = 100, isTTY } = process.stdout;
+  await traceCommand([receipt.traceId], {
+    endpoint: addresses.traces,
+    out: process.stdout,
+    columns,
+    colour: isTTY === true && !process.env.NO_COLOR,
+  });
 }
 
 function whereItIs({ addresses }: LocalMesh): string {

@@ -83,6 +83,10 @@ export async function promptOf(
 
 /** The strategy that the options describe; undefined = the deployment's default. */
 export function strategyOf(values: Values<typeof STRATEGY_OPTIONS>): Strategy | undefined {
+  if (values.strategy === 'expert')
+    throw new UsageError('--strategy expert: name the expert with --expert NAME');
+  if (values.strategy === 'mixture')
+    throw new UsageError('--strategy mixture: give the mixture with --mix ARMS');
   const name = choiceOption('strategy', values.strategy, ['none', 'prompt', 'classifier', 'auto']);
   const given = [name !== undefined, values.expert !== undefined, values.mix !== undefined];
   if (given.filter(Boolean).length > 1) throw new UsageError('give one of --strategy, --expert and --mix');

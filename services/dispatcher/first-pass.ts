@@ -7,6 +7,8 @@ import {
   type ReceiptArm,
 } from '#proto/zmesh/v1/dispatcher.js';
 import type { PassSummary, ServedModel } from '#proto/zmesh/v1/inference.js';
+import { ZmeshError } from '#shared/errors.js';
+import { ARMS_MAX } from '#shared/svf/compose.js';
 import { OTHER } from '#shared/svf/names.js';
 import { SPAN, ZMESH } from '#shared/telemetry/semconv.js';
 import { withSpan } from '#shared/telemetry/spans.js';
@@ -54,6 +56,7 @@ export interface FirstPassOutcome {
 export async function firstPass(question: Question, context: FirstPassContext): Promise<FirstPassOutcome> {
   const startMs = performance.now();
   const { settings, labels, classifier, model } = context;
+  refuseTooWideBlend(settings, labels.length);
   const attributes = {
     [ZMESH.STRATEGY]: question.strategy.kind,
     [ZMESH.STRATEGY_USED]: classifier ? 'classifier' : 'prompt',
@@ -75,6 +78,17 @@ export async function firstPass(question: Question, context: FirstPassContext): 
       cache: summary.cache,
       usage: summary.usage,
     };
+  });
+}
+
+/** A blend has an arm for each label and one for the base: refused before pass 1 is paid for. */
+function refuseTooWideBlend({ blend }: FirstPassSettings, labels: number): void {
+  if (blend !== 'probability' || labels < ARMS_MAX) return;
+  const message = `blending ${labels} labels and the base takes ${labels + 1} arms, a mixture has at most ${ARMS_MAX}; use the blend TOP`;
+  throw new ZmeshError('BAD_MIXTURE', message, {
+    field: 'strategy.first_pass.blend',
+    limit: ARMS_MAX,
+    value: labels + 1,
   });
 }
 

@@ -57,8 +57,6 @@ export function sinkProcessor(options: SinkProcessorOptions): SinkProcessor {
     }
   };
   const sendAll = async (): Promise<void> => {
-    clearTimeout(timer);
-    timer = undefined;
     while (queue.length > 0) {
       const batch = queue.slice(0, batchMax);
       queue = queue.slice(batchMax);
@@ -66,6 +64,9 @@ export function sinkProcessor(options: SinkProcessorOptions): SinkProcessor {
     }
   };
   const flush = (): Promise<void> => {
+    // Also while a batch is on its way: a timer that fired meanwhile and stayed here would be the last one.
+    clearTimeout(timer);
+    timer = undefined;
     sending ??= sendAll().finally(() => {
       sending = undefined;
     });

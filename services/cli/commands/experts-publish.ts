@@ -39,7 +39,7 @@ export const expertsPublish = defineCommand({
   ],
   async run({ values, positionals, io }) {
     const [path = ''] = positionals;
-    const file = readExpertFile(readFileSync(path));
+    const file = readExpertFile(readBytes(path));
     const kind = choiceOption('kind', values.kind, ['task', 'classifier']) ?? 'task';
     const normalisation = choiceOption('normalisation', values.normalisation, ['none', 'trace']);
     return withRegistry(values.registry, io, async (registry) => {
@@ -82,4 +82,13 @@ function facts(pairs: readonly string[]): Record<string, string> {
       return [pair.slice(0, at), pair.slice(at + 1)];
     }),
   );
+}
+
+function readBytes(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new Error(`${path}: ${code === 'ENOENT' ? 'there is no such file' : message}`, { cause: error });
+  }
 }

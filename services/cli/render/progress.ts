@@ -39,6 +39,9 @@ export function createProgress(io: Pick<Io, 'err' | 'live' | 'columns'>, now = D
   };
 }
 
+/** Less than this tells nothing of the rest: the first of anything is slow. */
+const SHARE_TOLD_MIN = 0.03;
+
 /** One line: bar, share, time left, what. */
 export function progressLine(state: {
   readonly done: number;
@@ -48,6 +51,7 @@ export function progressLine(state: {
 }): string {
   const share = state.total > 0 ? Math.min(1, state.done / state.total) : 0;
   const full = Math.round(share * BAR_CELLS);
-  const left = share > 0 && share < 1 ? `, ${formatMs((state.elapsedMs * (1 - share)) / share)} left` : '';
+  const left =
+    share >= SHARE_TOLD_MIN && share < 1 ? `, ${formatMs((state.elapsedMs * (1 - share)) / share)} left` : '';
   return `[${'█'.repeat(full)}${'·'.repeat(BAR_CELLS - full)}] ${(share * 100).toFixed(0).padStart(3)} %${left}  ${state.what}`;
 }

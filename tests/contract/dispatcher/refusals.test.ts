@@ -368,3 +368,21 @@ test('settings of pass 1 are taken from the request first', async (t) => {
     [FirstPassMode.GENERATE, FirstPassBlend.TOP],
   );
 });
+
+test('a blend over more labels than a mixture has arms is refused before pass 1 is paid for', async (t) => {
+  const labels = Array.from({ length: 64 }, (_, index) => `label-${index}`);
+  const { client, inference } = await startBench(t, {
+    publish(registry) {
+      for (const label of labels) registry.alias(label, 'stable', registry.publish({ expert: label, label }));
+    },
+  });
+  const blended = byPrompt({ blend: FirstPassBlend.PROBABILITY });
+  const error = await refused(
+    client.complete({ request: ask(blended, { prompt: chat('a') }) }),
+    'INVALID_ARGUMENT',
+    'BAD_MIXTURE',
+    /64 labels and the base takes 65 arms, a mixture has at most 64/,
+  );
+  assert.equal(error.details.field, 'strategy.first_pass.blend');
+  assert.deepEqual(inference.scored, []);
+});

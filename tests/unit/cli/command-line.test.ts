@@ -115,4 +115,19 @@ describe('the zmesh command line', () => {
     assert.equal(code, 2);
     assert.match(err, /^error: the question on stdin is empty\n/);
   });
+
+  it('names the option that --strategy expert and --strategy mixture ask for', async () => {
+    const expert = await run(['generate', '--strategy', 'expert', 'hello']);
+    assert.equal(expert.code, 2);
+    assert.match(expert.err, /^error: --strategy expert: name the expert with --expert NAME\n/);
+    const mixture = await run(['generate', '--strategy', 'mixture', 'hello']);
+    assert.equal(mixture.code, 2);
+    assert.match(mixture.err, /^error: --strategy mixture: give the mixture with --mix ARMS\n/);
+  });
+
+  it('says in one line that a file to publish is not there', async () => {
+    const { code, err } = await run(['experts', 'publish', '/nowhere/math.safetensors']);
+    assert.equal(code, 1);
+    assert.equal(err, 'error: /nowhere/math.safetensors: there is no such file\n');
+  });
 });

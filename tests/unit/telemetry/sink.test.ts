@@ -132,6 +132,45 @@ describe('the way to the sink', () => {
     assert.equal(collector.received.length, 4, 'nothing follows a shutdown');
   });
 
+  test('spans that end after a slow message are sent by themselves, as those before it', async (t) => {
+    const received: string[] = [];
+    let answerFirst = (): void => {};
+    const server = createServer((request, response) => {
+      request
+        .on('data', () => {})
+        .on('end', () => {
+          received.push(request.url ?? '');
+          if (received.length > 1) response.end('{}');
+          else answerFirst = () => response.end('{}');
+        });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const processor = sinkProcessor({ url, delayMs: 10 });
+    const messages = async (count: number): Promise<void> => {
+      const untilMs = performance.now() + 5000;
+      while (received.length < count) {
+        assert(performance.now() < untilMs, `${received.length} of ${count} messages came`);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    };
+    spans(1, processor);
+    await messages(1);
+    spans(1, processor);
+    // The second span's delay runs out while the first message still waits for its answer.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    answerFirst();
+    await messages(2);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    spans(1, processor);
+    await messages(3);
+    await processor.shutdown();
+  });
+
   test('a sink that refuses loses the batch and gets the next one', async () => {
     await using collector = await httpCollector(503);
     const processor = sinkProcessor({ url: collector.url, batchMax: 5 });
