@@ -2,9 +2,9 @@ import type { ClassifyResponse, GenerateResponse } from '#proto/zmesh/v1/dispatc
 import type { ExpertVersion } from '#proto/zmesh/v1/expert_registry.js';
 import type { PassSummary } from '#proto/zmesh/v1/inference.js';
 import { ZmeshError } from '#shared/errors.js';
+import { type Inference, requireSummary } from '#shared/fleet/inference.js';
 import type { CallOptions } from '#shared/rpc/client.js';
 import type { Catalog } from './catalog-follow.js';
-import { type Inference, requireSummary } from './inference.js';
 import type { Models } from './models.js';
 import type { GenerationQuestion, Question } from './question.js';
 import { receiptOf } from './receipt.js';

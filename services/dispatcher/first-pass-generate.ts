@@ -1,8 +1,8 @@
 import { FinishReason, Sampling } from '#proto/zmesh/v1/common.js';
 import type { PassSummary } from '#proto/zmesh/v1/inference.js';
+import { requireSummary } from '#shared/fleet/inference.js';
 import { OTHER } from '#shared/svf/names.js';
 import type { FirstPassContext, Judgement } from './first-pass.js';
-import { requireSummary } from './inference.js';
 import { armOf, mixtureOf } from './mixture.js';
 import type { Question } from './question.js';
 

@@ -1,8 +1,8 @@
 import { LogitsScope } from '#proto/zmesh/v1/inference.js';
 import { ZmeshError } from '#shared/errors.js';
+import { requireSummary } from '#shared/fleet/inference.js';
 import { OTHER } from '#shared/svf/names.js';
 import type { FirstPassContext, Judgement } from './first-pass.js';
-import { requireSummary } from './inference.js';
 import { armOf, mixtureOf } from './mixture.js';
 import type { Question } from './question.js';
 

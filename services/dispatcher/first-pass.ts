@@ -8,13 +8,13 @@ import {
 } from '#proto/zmesh/v1/dispatcher.js';
 import type { PassSummary, ServedModel } from '#proto/zmesh/v1/inference.js';
 import { ZmeshError } from '#shared/errors.js';
+import type { Inference } from '#shared/fleet/inference.js';
 import { ARMS_MAX } from '#shared/svf/compose.js';
 import { OTHER } from '#shared/svf/names.js';
 import { SPAN, ZMESH } from '#shared/telemetry/semconv.js';
 import { withSpan } from '#shared/telemetry/spans.js';
 import { generateLabel } from './first-pass-generate.js';
 import { scoreLabels } from './first-pass-score.js';
-import type { Inference } from './inference.js';
 import { instructionFor } from './instruction.js';
 import { armOf, baseArm } from './mixture.js';
 import type { FirstPassSettings, Question } from './question.js';

@@ -1,8 +1,8 @@
 import type { Span } from '@opentelemetry/api';
 import type { GenerateTokensResponse, PassSummary, ServedModel } from '#proto/zmesh/v1/inference.js';
+import type { Inference } from '#shared/fleet/inference.js';
 import { GEN_AI, SPAN, ZMESH } from '#shared/telemetry/semconv.js';
 import { streamWithSpan } from '#shared/telemetry/spans.js';
-import type { Inference } from './inference.js';
 import { mixtureOf } from './mixture.js';
 import type { GenerationQuestion } from './question.js';
 import { shortName } from './receipt.js';

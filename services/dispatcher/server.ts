@@ -2,18 +2,18 @@ import { ExpertRegistryServiceService } from '#proto/zmesh/v1/expert_registry.js
 import { InferenceServiceService } from '#proto/zmesh/v1/inference.js';
 import { sleep } from '#shared/deadline.js';
 import { ZmeshError } from '#shared/errors.js';
+import { createFleet } from '#shared/fleet/fleet.js';
+import { followReplicas } from '#shared/fleet/follow-replicas.js';
+import { createReplicas } from '#shared/fleet/replicas.js';
 import type { RunningService } from '#shared/lifecycle.js';
 import type { Logger } from '#shared/log.js';
 import { connect } from '#shared/rpc/client.js';
 import { serve } from '#shared/rpc/server.js';
 import { followRegistry } from './catalog-follow.js';
 import type { DispatcherSettings } from './config.js';
-import { createFleet } from './fleet.js';
-import { followReplicas } from './follow-replicas.js';
 import { createGate } from './gate.js';
 import { dispatcherHandlers } from './handlers.js';
 import { createModels } from './models.js';
-import { createReplicas } from './replicas.js';
 
 /** How long asking the registry for one name may take, milliseconds. */
 const LOOK_UP_MS = 2000;
@@ -32,7 +32,10 @@ export async function startDispatcher(settings: DispatcherSettings, log: Logger)
     log,
   });
   const inference = createFleet({ replicas, affinityMargin });
-  const watch = natsUrl === '' ? undefined : followReplicas({ natsUrl, presenceReplicas, replicas, log });
+  const watch =
+    natsUrl === ''
+      ? undefined
+      : followReplicas({ natsUrl, name: 'dispatcher', presenceReplicas, replicas, log });
   const registry = connect(ExpertRegistryServiceService, {
     address: settings.registryAddresses.join(','),
     unavailable: 'REGISTRY_UNAVAILABLE',

@@ -1,5 +1,5 @@
 import type { Mixture, Prompt } from '#proto/zmesh/v1/common.js';
-import { sha256Hex } from '#shared/ids.js';
+import { sha256Hex } from '../ids.js';
 
 /** How much of a text or of token ids counts. */
 const TEXT_CHARACTERS = 512;

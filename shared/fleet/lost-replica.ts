@@ -1,4 +1,4 @@
-import { type Reason, ZmeshError } from '#shared/errors.js';
+import { type Reason, ZmeshError } from '../errors.js';
 
 /** How long callers are told to wait when no replica is left, milliseconds. */
 const RETRY_AFTER_MS = 1000;

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 export interface Candidate {
   /** `host:port`. */
   readonly address: string;
-  /** Calls of this dispatcher that it is working on. */
+  /** Calls of this process that it is working on. */
   readonly inFlight: number;
   /** Requests of others that it had at its last announcement. */
   readonly othersLoad: number;
@@ -27,7 +27,7 @@ export interface Wanted {
   readonly affinity: string;
 }
 
-/** Requests that a replica has at work, as far as this dispatcher knows. */
+/** Requests that a replica has at work, as far as this process knows. */
 export const outstanding = ({ inFlight, othersLoad }: Candidate): number => inFlight + othersLoad;
 
 /**

@@ -1,8 +1,8 @@
-import { sleep } from '#shared/deadline.js';
-import { ZmeshError } from '#shared/errors.js';
-import { connectEvents, type EventConnection } from '#shared/events/connection.js';
-import { watchPresences } from '#shared/events/presence-watch.js';
-import type { Logger } from '#shared/log.js';
+import { sleep } from '../deadline.js';
+import { ZmeshError } from '../errors.js';
+import { connectEvents, type EventConnection } from '../events/connection.js';
+import { watchPresences } from '../events/presence-watch.js';
+import type { Logger } from '../log.js';
 import type { Replicas } from './replicas.js';
 
 const RECONNECT_MS = 2000;
@@ -18,6 +18,8 @@ export interface ReplicaWatch {
 /** Takes replicas in as they announce themselves and out as they leave, through lost connections. */
 export function followReplicas(options: {
   readonly natsUrl: string;
+  /** Name of the connection, as the server lists it. */
+  readonly name: string;
   /** Copies of the bucket of announcements, should it be made here. */
   readonly presenceReplicas: number;
   readonly replicas: Replicas;
@@ -34,7 +36,7 @@ export function followReplicas(options: {
     while (!signal.aborted) {
       let connection: EventConnection | undefined;
       try {
-        connection = await connectEvents({ url: natsUrl, name: 'dispatcher', log });
+        connection = await connectEvents({ url: natsUrl, name: options.name, log });
         const { present: onPresent, gone: onGone } = replicas;
         const copies = options.presenceReplicas;
         await watchPresences(connection, { onPresent, onGone, onCurrent: current, replicas: copies, signal });

@@ -1,8 +1,8 @@
 import type { InferenceServiceService, PassSummary } from '#proto/zmesh/v1/inference.js';
-import { ZmeshError } from '#shared/errors.js';
-import type { RpcClient } from '#shared/rpc/client.js';
+import { ZmeshError } from '../errors.js';
+import type { RpcClient } from '../rpc/client.js';
 
-/** What the dispatcher asks of inference. */
+/** What is asked of inference. */
 export type Inference = Pick<
   RpcClient<typeof InferenceServiceService>,
   'score' | 'generateTokens' | 'encodeTokens'

@@ -1,12 +1,12 @@
 import type { InferencePresence } from '#proto/zmesh/v1/events.js';
 import type { InferenceServiceService, ServedModel } from '#proto/zmesh/v1/inference.js';
-import { sleep } from '#shared/deadline.js';
-import { ZmeshError } from '#shared/errors.js';
-import type { Logger } from '#shared/log.js';
-import type { RpcClient } from '#shared/rpc/client.js';
+import { sleep } from '../deadline.js';
+import { ZmeshError } from '../errors.js';
+import type { Logger } from '../log.js';
+import type { RpcClient } from '../rpc/client.js';
 import type { Candidate } from './choose-replica.js';
 
-/** What a dispatcher calls on a replica. */
+/** What callers of inference call on a replica. */
 export type InferenceClient = RpcClient<typeof InferenceServiceService>;
 
 /** An inference replica. */
@@ -19,7 +19,7 @@ export interface Replica extends Candidate {
   down: boolean;
 }
 
-/** The replicas that a dispatcher knows: those in its settings and those that announce themselves. */
+/** The replicas that a service knows: those in its settings and those that announce themselves. */
 export interface Replicas {
   all(): readonly Replica[];
   /** One announced itself or renewed that. */

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Prompt } from '#proto/zmesh/v1/common.js';
-import { affinityKey, mixtureExperts } from '#services/dispatcher/affinity.js';
-import { type Candidate, chooseReplica } from '#services/dispatcher/choose-replica.js';
-import { mergeModels } from '#services/dispatcher/merge-models.js';
+import { affinityKey, mixtureExperts } from '#shared/fleet/affinity.js';
+import { type Candidate, chooseReplica } from '#shared/fleet/choose-replica.js';
+import { mergeModels } from '#shared/fleet/merge-models.js';
 import { chat } from '../../contract/dispatcher/harness.js';
 import { fakeModel } from '../../support/fake-inference.js';
 

@@ -5,8 +5,8 @@ import type {
   ListServedModelsResponse,
   ServedModel,
 } from '#proto/zmesh/v1/inference.js';
-import { ZmeshError } from '#shared/errors.js';
-import type { CallOptions } from '#shared/rpc/client.js';
+import { ZmeshError } from '../errors.js';
+import type { CallOptions } from '../rpc/client.js';
 import { affinityKey, mixtureExperts } from './affinity.js';
 import { chooseReplica } from './choose-replica.js';
 import type { Inference } from './inference.js';
