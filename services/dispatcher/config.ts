@@ -24,13 +24,13 @@ export const SETTINGS = {
     default: '',
     help: 'NATS server where inference replicas announce themselves; empty = only those with an address here are called',
   },
-  presenceReplicas: {
-    env: 'ZMESH_PRESENCE_REPLICAS',
+  natsReplicas: {
+    env: 'ZMESH_NATS_REPLICAS',
     type: 'integer',
     default: 1,
     min: 1,
     max: 5,
-    help: 'copies that NATS keeps of the announcements of replicas; 3 in a cluster',
+    help: 'copies that a cluster of NATS keeps of the announcements, should they be made here; 3 in production',
   },
   affinityMargin: {
     env: 'ZMESH_DISPATCHER_AFFINITY_MARGIN',

@@ -25,7 +25,7 @@ export interface RunningDispatcher extends RunningService {
 
 /** Connects to the mesh and serves. A registry that is away does not stop the start: what needs no expert is answered. */
 export async function startDispatcher(settings: DispatcherSettings, log: Logger): Promise<RunningDispatcher> {
-  const { natsUrl, affinityMargin, presenceReplicas } = settings;
+  const { natsUrl, affinityMargin, natsReplicas } = settings;
   const replicas = createReplicas({
     addresses: settings.inferenceAddresses,
     connect: (address) => connect(InferenceServiceService, { address, unavailable: 'INFERENCE_UNAVAILABLE' }),
@@ -35,7 +35,7 @@ export async function startDispatcher(settings: DispatcherSettings, log: Logger)
   const watch =
     natsUrl === ''
       ? undefined
-      : followReplicas({ natsUrl, name: 'dispatcher', presenceReplicas, replicas, log });
+      : followReplicas({ natsUrl, name: 'dispatcher', natsReplicas, replicas, log });
   const registry = connect(ExpertRegistryServiceService, {
     address: settings.registryAddresses.join(','),
     unavailable: 'REGISTRY_UNAVAILABLE',

@@ -17,13 +17,13 @@ export const SETTINGS = {
     default: 'nats://127.0.0.1:4222',
     help: 'NATS with JetStream, 2.11 or newer; several separated by commas',
   },
-  replicas: {
-    env: 'ZMESH_REGISTRY_REPLICAS',
+  natsReplicas: {
+    env: 'ZMESH_NATS_REPLICAS',
     type: 'integer',
     default: 1,
     min: 1,
     max: 5,
-    help: 'copies that NATS keeps of new streams; 3 in a cluster',
+    help: 'copies that a cluster of NATS keeps of what is made anew there; 3 in production',
   },
   maxVectorsBytes: {
     env: 'ZMESH_REGISTRY_MAX_VECTORS_BYTES',

@@ -19,8 +19,8 @@ const telemetry = startTelemetry('expert-registry');
 runService('expert-registry', async (log) => {
   const settings = loadSettings(SETTINGS);
   const connection = await connectEvents({ url: settings.natsUrl, name: 'expert-registry', log });
-  await ensureExpertStream(connection, settings.replicas);
-  const store = await openJetStreamStore(connection, settings.replicas);
+  await ensureExpertStream(connection, settings.natsReplicas);
+  const store = await openJetStreamStore(connection, settings.natsReplicas);
   const registry = createRegistry({ store, maxVectorsBytes: settings.maxVectorsBytes });
   const feed = feedView(store, registry.view, log);
   await feed.loaded;

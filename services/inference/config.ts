@@ -39,13 +39,13 @@ export const SETTINGS = {
     default: '',
     help: 'NATS server whose events tell of new experts; empty = experts are fetched when they are first asked for',
   },
-  presenceReplicas: {
-    env: 'ZMESH_PRESENCE_REPLICAS',
+  natsReplicas: {
+    env: 'ZMESH_NATS_REPLICAS',
     type: 'integer',
     default: 1,
     min: 1,
     max: 5,
-    help: 'copies that NATS keeps of the announcements of replicas; 3 in a cluster',
+    help: 'copies that a cluster of NATS keeps of the announcements, should they be made here; 3 in production',
   },
   memoryBytes: {
     env: 'ZMESH_INFERENCE_MEMORY_BYTES',

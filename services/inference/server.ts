@@ -69,7 +69,7 @@ export async function startInference(
   const services = [inferenceHandlers({ models, promptBytesMax })];
   const server = await serve({ host, port, services, log });
   const address = advertisedAddress(settings.advertise, server.address);
-  const announcement = { natsUrl, address, replicas: settings.presenceReplicas, models, experts, log };
+  const announcement = { natsUrl, address, replicas: settings.natsReplicas, models, experts, log };
   const presence = natsUrl === '' ? undefined : await announce(announcement);
   const stopped = Promise.race(loaded.map(({ engine }) => engine.stopped));
   void stopped.then(() => {

@@ -21,7 +21,7 @@ export function followReplicas(options: {
   /** Name of the connection, as the server lists it. */
   readonly name: string;
   /** Copies of the bucket of announcements, should it be made here. */
-  readonly presenceReplicas: number;
+  readonly natsReplicas: number;
   readonly replicas: Replicas;
   readonly log: Logger;
 }): ReplicaWatch {
@@ -38,7 +38,7 @@ export function followReplicas(options: {
       try {
         connection = await connectEvents({ url: natsUrl, name: options.name, log });
         const { present: onPresent, gone: onGone } = replicas;
-        const copies = options.presenceReplicas;
+        const copies = options.natsReplicas;
         await watchPresences(connection, { onPresent, onGone, onCurrent: current, replicas: copies, signal });
       } catch (error) {
         const { reason, message } = ZmeshError.from(error);
