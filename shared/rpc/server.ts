@@ -5,6 +5,7 @@ import type { Logger } from '../log.js';
 import type { Binding } from './bind.js';
 import { noLateMessages } from './deadline.js';
 import { addReflection } from './reflection.js';
+import { replaceBeforeResetLimit } from './reset-limit.js';
 import { serverTracing } from './tracing.js';
 
 /** Largest message that is received or sent, bytes: a batch of expert vectors of an 8B model fits. */
@@ -53,6 +54,7 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
     server.addService(service.definition, service.implementation(options.log));
   addReflection(server, [...names, 'grpc.health.v1.Health', 'grpc.reflection.v1.ServerReflection']);
   const port = await listen(server, options.host, options.port);
+  replaceBeforeResetLimit(server);
   const setServing = (serving: boolean): void => {
     for (const name of ['', ...names]) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
   };

@@ -58,6 +58,11 @@ export function errorOf(status: grpc.ServiceError, unavailable: Reason): ZmeshEr
   const sent = decodeDetails(status);
   if (sent) return sent;
   const cause = { cause: status };
+  if (connectionBroke(status))
+    return new ZmeshError(unavailable, `the connection broke: ${status.details}`, {
+      ...cause,
+      retryAfterMs: 1000,
+    });
   switch (status.code) {
     case grpc.status.DEADLINE_EXCEEDED:
       return new ZmeshError('DEADLINE', 'the deadline passed', cause);
@@ -79,6 +84,12 @@ export function errorOf(status: grpc.ServiceError, unavailable: Reason): ZmeshEr
         cause,
       );
   }
+}
+
+/** Whether HTTP/2 and not the peer's handler ended the call: grpc-js tells it with codes that otherwise mean something else. */
+function connectionBroke({ code, details }: grpc.ServiceError): boolean {
+  if (code === grpc.status.INTERNAL) return details.startsWith('Received RST_STREAM with code');
+  return code === grpc.status.RESOURCE_EXHAUSTED && details.startsWith('Bandwidth exhausted');
 }
 
 /** One bounded line without half characters: gRPC throws when it is to send a lone surrogate. */

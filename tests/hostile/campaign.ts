@@ -35,11 +35,11 @@ export interface CampaignResult {
 /** Requests at once. */
 const CONCURRENCY = 32;
 /** Who has no answer after this is told to hang. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 /** Streams may be longer than anybody reads: a caller leaves after so many messages, as a rule. */
 const READ_MAX = 40;
 /** Every so many of them are read to the end. */
-const WHOLE_EVERY = 25;
+const WHOLE_EVERY = 100;
 const TENTHS = 10;
 
 /** Sends the requests and judges every answer; between the tenths it looks at memory, processes and the canary. */

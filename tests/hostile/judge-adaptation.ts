@@ -101,7 +101,7 @@ function summaryFault(
 function counted(mixture: Mixture | undefined): string[] {
   const arms = mixture?.arms ?? [];
   return arms
-    .filter(({ alpha, alphaPerMatrix }) => Math.max(alpha, ...Object.values(alphaPerMatrix)) > 0)
+    .filter(({ alpha, alphaPerMatrix }) => alpha > 0 || Object.values(alphaPerMatrix).some((own) => own > 0))
     .map(({ expert }) => expert);
 }
 

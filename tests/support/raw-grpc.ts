@@ -48,7 +48,6 @@ export function rawClient(address: string): RawClient {
   const client = new grpc.Client(address, grpc.credentials.createInsecure(), {
     'grpc.max_receive_message_length': -1,
     'grpc.max_send_message_length': -1,
-    'grpc.enable_retries': 0,
     'grpc.use_local_subchannel_pool': 1,
   });
   return { call: (call) => answerOf(client, call), close: () => client.close() };
