@@ -1,39 +1,29 @@
-/** One setting of a service: where it comes from, what it may be, what it is for. */
-export type Setting =
+/** What a setting may be and what it is for, wherever it comes from. */
+export type SettingRule =
   | {
-      readonly env: string;
       readonly type: 'integer' | 'number';
       readonly default: number;
       readonly min: number;
       readonly max: number;
       readonly help: string;
     }
+  | { readonly type: 'string'; readonly default: string; readonly help: string; readonly secret?: boolean }
+  | { readonly type: 'boolean'; readonly default: boolean; readonly help: string }
   | {
-      readonly env: string;
-      readonly type: 'string';
-      readonly default: string;
-      readonly help: string;
-      readonly secret?: boolean;
-    }
-  | { readonly env: string; readonly type: 'boolean'; readonly default: boolean; readonly help: string }
-  | {
-      readonly env: string;
       readonly type: 'choice';
       readonly default: string;
       readonly choices: readonly string[];
       readonly help: string;
     }
-  | {
-      readonly env: string;
-      readonly type: 'list';
-      readonly default: readonly string[];
-      readonly help: string;
-    };
+  | { readonly type: 'list'; readonly default: readonly string[]; readonly help: string };
+
+/** One setting of a service, and the environment variable that it comes from. */
+export type Setting = SettingRule & { readonly env: string };
 
 /** A service's settings, by name. Write it `as const satisfies SettingsTable`. */
 export type SettingsTable = Readonly<Record<string, Setting>>;
 
-type Value<S extends Setting> = S['type'] extends 'integer' | 'number'
+type Value<S extends SettingRule> = S['type'] extends 'integer' | 'number'
   ? number
   : S['type'] extends 'boolean'
     ? boolean
@@ -44,7 +34,9 @@ type Value<S extends Setting> = S['type'] extends 'integer' | 'number'
         : string;
 
 /** The values of a settings table. */
-export type Settings<T extends SettingsTable> = { readonly [K in keyof T]: Value<T[K]> };
+export type Settings<T extends Readonly<Record<string, SettingRule>>> = {
+  readonly [K in keyof T]: Value<T[K]>;
+};
 
 /** All faults of a service's settings, one line each. */
 export class SettingsError extends Error {
@@ -73,7 +65,7 @@ export function loadSettings<T extends SettingsTable>(
       values[name] = setting.default;
       continue;
     }
-    const parsed = parse(setting, text);
+    const parsed = parseSetting(setting, text);
     if (parsed.fault === undefined) values[name] = parsed.value;
     else
       faults.push(
@@ -91,12 +83,13 @@ export function describeSettings(
   return Object.values(table).map((setting) => ({
     env: setting.env,
     default: Array.isArray(setting.default) ? setting.default.join(',') : String(setting.default),
-    range: range(setting),
+    range: rangeText(setting),
     help: setting.help,
   }));
 }
 
-function range(setting: Setting): string {
+/** What a setting may be, in words. */
+export function rangeText(setting: SettingRule): string {
   if (setting.type === 'integer' || setting.type === 'number')
     return `${setting.type}, ${setting.min} to ${setting.max}`;
   if (setting.type === 'choice') return setting.choices.join(' | ');
@@ -104,7 +97,8 @@ function range(setting: Setting): string {
   return setting.type === 'list' ? 'comma separated' : 'text';
 }
 
-function parse(setting: Setting, text: string): { value?: unknown; fault?: string } {
+/** A setting's value from its text, or what is wrong with the text. */
+export function parseSetting(setting: SettingRule, text: string): { value?: unknown; fault?: string } {
   switch (setting.type) {
     case 'integer':
     case 'number': {

@@ -26,13 +26,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'services/dispatcher': ['proto', 'shared'],
   'services/expert-registry': ['proto', 'shared'],
   'services/inference': ['proto', 'shared'],
+  'services/trainer': ['proto', 'shared'],
   // The command starts the local runner.
   'services/cli': ['proto', 'shared', 'deploy'],
   tests: [
     'proto',
     'shared',
     'deploy',
-    ...['dispatcher', 'expert-registry', 'inference', 'cli'].map((name) => `services/${name}`),
+    ...['dispatcher', 'expert-registry', 'inference', 'trainer', 'cli'].map((name) => `services/${name}`),
   ],
 };
 

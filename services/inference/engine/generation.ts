@@ -6,7 +6,7 @@ import { PageList } from './page-list.js';
 import type { PageAllocator } from './pages.js';
 import type { PrefixCache } from './prefix-cache.js';
 import type { GenerateMessage } from './protocol.js';
-import { RandomStream } from './random.js';
+import { RandomStream } from '#shared/random.js';
 import { type Draw, draw, neededOutputs } from './sampling.js';
 import type { Row, Task } from './task.js';
 

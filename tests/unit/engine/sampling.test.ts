@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RandomStream } from '#services/inference/engine/random.js';
+import { RandomStream } from '#shared/random.js';
 import { draw, neededOutputs, type SamplingPlan } from '#services/inference/engine/sampling.js';
 import type { StepResult } from '#services/inference/runtime/runtime.js';
 import { GREEDY } from './harness.js';

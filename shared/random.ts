@@ -1,6 +1,6 @@
 /**
- * A random stream of one answer: sfc32 (Chris Doty-Humphrey, PractRand), seeded from the request's 64-bit seed and the
- * answer's number. Draws depend on nothing else, so an answer is the same whatever shares its batch.
+ * A random stream: sfc32 (Chris Doty-Humphrey, PractRand), seeded from a 64-bit seed and a number of its own, such as an
+ * answer's. Draws depend on nothing else, so an answer is the same whatever shares its batch.
  */
 export class RandomStream {
   #a: number;
@@ -8,10 +8,10 @@ export class RandomStream {
   #c: number;
   #counter = 1;
 
-  constructor(seed: bigint, answer: number) {
+  constructor(seed: bigint, stream: number) {
     this.#a = Number(seed & 0xffffffffn) | 0;
     this.#b = Number((seed >> 32n) & 0xffffffffn) | 0;
-    this.#c = answer | 0;
+    this.#c = stream | 0;
     // The author's warm-up: after 12 rounds close seeds have nothing in common.
     for (let i = 0; i < 12; i++) this.#next();
   }
