@@ -111,6 +111,22 @@ export const SETTINGS = {
     max: 1024 * GIB,
     help: 'bytes of expert vectors that stay resident',
   },
+  draftsMax: {
+    env: 'ZMESH_INFERENCE_DRAFTS_MAX',
+    type: 'integer',
+    default: 64,
+    min: 1,
+    max: 65_536,
+    help: 'most unpublished multipliers (drafts of trainers) kept at a time for each model; the longest unused give way',
+  },
+  draftLeaseMs: {
+    env: 'ZMESH_INFERENCE_DRAFT_LEASE_MS',
+    type: 'integer',
+    default: 600_000,
+    min: 1000,
+    max: 86_400_000,
+    help: 'how long a draft stays after its last use',
+  },
   preload: {
     env: 'ZMESH_INFERENCE_PRELOAD',
     type: 'list',

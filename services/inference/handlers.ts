@@ -1,5 +1,5 @@
 import { trace } from '@opentelemetry/api';
-import type { Priority } from '#proto/zmesh/v1/common.js';
+import { Priority } from '#proto/zmesh/v1/common.js';
 import {
   InferenceServiceService,
   type ServedModel as ServedModelMessage,
@@ -8,6 +8,7 @@ import { requestIdOr } from '#shared/ids.js';
 import { type Binding, bind } from '#shared/rpc/bind.js';
 import { GEN_AI, ZMESH } from '#shared/telemetry/semconv.js';
 import { generate } from './generate.js';
+import { loadMultipliers } from './load-multipliers.js';
 import { priorityClass } from './priority.js';
 import { encodePrompt } from './prompt.js';
 import { score } from './score.js';
@@ -32,6 +33,11 @@ export function inferenceHandlers({ models, promptBytesMax }: HandlersOptions): 
       const model = models.find(request.model);
       noteRequest(request, model);
       return score(model, request, { signal, promptBytesMax });
+    },
+    async loadMultipliers(request) {
+      const model = models.find(request.model);
+      noteRequest({ ...request, priority: Priority.INTERACTIVE }, model);
+      return loadMultipliers(model, request);
     },
     async encodeTokens(request) {
       const model = models.find(request.model);

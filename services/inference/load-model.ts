@@ -1,6 +1,7 @@
 import { isAbsolute } from 'node:path';
 import { observeQueueDepth } from '#shared/telemetry/metrics.js';
 import type { InferenceSettings } from './config.js';
+import { DraftStore } from './drafts.js';
 import type { EngineLimits, RuntimeSource } from './engine/protocol.js';
 import { startEngine } from './engine.js';
 import type { ExpertCache } from './experts.js';
@@ -55,6 +56,7 @@ export async function loadModel(
   ]);
   const matrices = prepared.adapted.map(({ name }) => ({ name, sigma: sigma.get(name)! }));
   const { name: model, basisId } = prepared;
-  const mixtures = createMixtures({ model, basisId, matrices, experts, spectra: engine.spectra });
+  const drafts = new DraftStore({ max: settings.draftsMax, leaseMs: settings.draftLeaseMs });
+  const mixtures = createMixtures({ model, basisId, matrices, experts, drafts, spectra: engine.spectra });
   return { prepared, tokenizer, engine, mixtures, sigma };
 }

@@ -3,10 +3,11 @@ import type { CacheUse, Mixture, MixtureArm } from '#proto/zmesh/v1/common.js';
 import { ZmeshError } from '#shared/errors.js';
 import { type Arm, checkArms, composeSpectrum, sharedNormalisation } from '#shared/svf/compose.js';
 import { mixtureHash } from '#shared/svf/mixture-hash.js';
-import type { SpectralMatrix } from '#shared/svf/model.js';
-import { BASE, isVersion, parseExpertName } from '#shared/svf/names.js';
+import type { Expert, SpectralMatrix } from '#shared/svf/model.js';
+import { BASE, DRAFT, isVersion, parseExpertName } from '#shared/svf/names.js';
 import { SPAN, ZMESH } from '#shared/telemetry/semconv.js';
 import { withSpan } from '#shared/telemetry/spans.js';
+import type { DraftStore } from './drafts.js';
 import type { SpectrumCache, SpectrumLease } from './engine/spectra.js';
 import type { ExpertCache, ExpertReference } from './experts.js';
 import { fault } from './field.js';
@@ -19,9 +20,11 @@ export interface ResolvedMixture {
 
 /** Turns a request's mixture into a resident spectrum. */
 export interface Mixtures {
+  /** Where unpublished multipliers are. */
+  readonly drafts: DraftStore;
   /**
    * Throws INVALID_FIELD for a name that is no exact version, BAD_MIXTURE, MIXED_NORMALISATION, UNKNOWN_MATRIX,
-   * BASIS_MISMATCH, QUEUE_FULL where the mixtures in use fill their memory, and what `ExpertCache.get` throws.
+   * BASIS_MISMATCH, UNKNOWN_EXPERT for a draft that is not here, QUEUE_FULL where the mixtures in use fill their memory, and what `ExpertCache.get` throws.
    */
   resolve(mixture: Mixture | undefined, signal: AbortSignal): Promise<ResolvedMixture>;
 }
@@ -33,22 +36,26 @@ export interface MixturesOptions {
   /** Adapted matrices in model order. */
   readonly matrices: readonly SpectralMatrix[];
   readonly experts: ExpertCache;
+  readonly drafts: DraftStore;
   readonly spectra: SpectrumCache;
 }
 
 type NamedArm = Omit<Arm, 'expert'> & {
-  /** null = the base. */
+  /** null = the base, or a draft. */
   readonly reference: ExpertReference | null;
+  /** null = no draft. */
+  readonly draft: Expert | null;
 };
 
 /** Makes the mixtures of one model; the base's spectrum is resident from the start and stays. */
 export function createMixtures(options: MixturesOptions): Mixtures {
-  const { matrices, basisId, spectra, experts } = options;
+  const { matrices, basisId, spectra, experts, drafts } = options;
   spectra.add(mixtureHash(basisId, []), composeSpectrum(matrices, []), null);
   return {
+    drafts,
     resolve: (mixture, signal) =>
       withSpan(SPAN.RESOLVE_MIXTURE, {}, async (span) => {
-        const arms = namedArms(mixture?.arms ?? [], options.model);
+        const arms = namedArms(mixture?.arms ?? [], options);
         const hash = mixtureHash(basisId, arms);
         const references = arms.flatMap(({ reference }) => reference ?? []);
         for (const reference of references) experts.checkServed(reference);
@@ -78,8 +85,8 @@ async function loadArms(
 ): Promise<{ loaded: readonly Arm[]; fetched: number }> {
   let fetched = 0;
   const loaded = await Promise.all(
-    arms.map(async ({ reference, ...arm }): Promise<Arm> => {
-      if (!reference) return { ...arm, expert: null };
+    arms.map(async ({ reference, draft, ...arm }): Promise<Arm> => {
+      if (!reference) return { ...arm, expert: draft };
       const found = await experts.get(reference, signal);
       if (found.fetched) fetched++;
       const { spec, expert } = found.resident;
@@ -94,8 +101,8 @@ async function loadArms(
 }
 
 /** Parses and checks the arms; those whose every α is zero take no part. */
-function namedArms(arms: readonly MixtureArm[], model: string): readonly NamedArm[] {
-  const named = arms.map((arm, i) => namedArm(arm, model, `mixture.arms[${i}].expert`));
+function namedArms(arms: readonly MixtureArm[], options: MixturesOptions): readonly NamedArm[] {
+  const named = arms.map((arm, i) => namedArm(arm, options, `mixture.arms[${i}].expert`));
   checkArms(named);
   const counted = named.filter(
     ({ alpha, alphaPerMatrix }) => alpha > 0 || [...alphaPerMatrix.values()].some((own) => own > 0),
@@ -104,7 +111,7 @@ function namedArms(arms: readonly MixtureArm[], model: string): readonly NamedAr
   return counted;
 }
 
-function namedArm(arm: MixtureArm, model: string, field: string): NamedArm {
+function namedArm(arm: MixtureArm, { model, drafts }: MixturesOptions, field: string): NamedArm {
   const weights = { alpha: arm.alpha, alphaPerMatrix: new Map(Object.entries(arm.alphaPerMatrix)) };
   if (arm.expert === '') throw fault(field, 'is required', {}, 'MISSING_FIELD');
   const name = parseExpertName(arm.expert, field);
@@ -113,11 +120,15 @@ function namedArm(arm: MixtureArm, model: string, field: string): NamedArm {
     throw new ZmeshError('BASIS_MISMATCH', message, { field, names: { expert: arm.expert, model } });
   }
   const { expert, selector } = name;
-  if (expert === BASE && selector === undefined) return { ...weights, name: BASE, reference: null };
+  if (expert === BASE && selector === undefined)
+    return { ...weights, name: BASE, reference: null, draft: null };
   if (expert === BASE || selector === undefined || !isVersion(selector))
     throw fault(field, `${arm.expert} is no exact version (expert@<64 hex digits>)`, { value: arm.expert });
-  return { ...weights, name: `${expert}@${selector}`, reference: { model, expert, version: selector } };
+  const exact = { ...weights, name: `${expert}@${selector}` };
+  // Asked for even where the spectrum is resident: whether a draft is here must not depend on another cache.
+  if (expert === DRAFT) return { ...exact, reference: null, draft: drafts.get(selector) };
+  return { ...exact, reference: { model, expert, version: selector }, draft: null };
 }
 
-const shortName = ({ reference }: NamedArm): string =>
-  reference ? `${reference.model}/${reference.expert}@${reference.version.slice(0, 12)}` : BASE;
+const shortName = ({ name, reference }: NamedArm): string =>
+  reference ? `${reference.model}/${reference.expert}@${reference.version.slice(0, 12)}` : name.slice(0, 18);

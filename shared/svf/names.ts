@@ -4,6 +4,8 @@ import { ZmeshError } from '../errors.js';
 export const ROUTED_ALIAS = 'stable';
 /** Reserved name of the unadapted model (m = 1) in mixtures. */
 export const BASE = 'base';
+/** Reserved name of multipliers that are published nowhere: `draft@<their hash>`. */
+export const DRAFT = 'draft';
 /** Reserved label: none of the published ones. */
 export const OTHER = 'other';
 
@@ -51,9 +53,14 @@ export function checkName(text: string, field: string): string {
   return text;
 }
 
-/** Checks an expert's own name: as checkName, and not the reserved `base`. Throws INVALID_FIELD. */
+/** Checks an expert's own name: as checkName, and not the reserved `base` or `draft`. Throws INVALID_FIELD. */
 export function checkExpertName(text: string, field: string): string {
   checkName(text, field);
+  if (text === DRAFT)
+    throw new ZmeshError('INVALID_FIELD', `${field}: "${DRAFT}" is the name of unpublished multipliers`, {
+      field,
+      value: text,
+    });
   if (text === BASE)
     throw new ZmeshError('INVALID_FIELD', `${field}: "${BASE}" is the unadapted model's own name`, {
       field,

@@ -1,5 +1,5 @@
 import { EMBEDDED_MODEL } from '#deploy/local/embedded-model.js';
-import { Priority, type Prompt, Sampling } from '#proto/zmesh/v1/common.js';
+import { Normalisation, Priority, type Prompt, Sampling } from '#proto/zmesh/v1/common.js';
 import {
   ClassifyRequest,
   CompleteRequest,
@@ -12,6 +12,7 @@ import {
 import {
   EncodeTokensRequest,
   GenerateTokensRequest,
+  LoadMultipliersRequest,
   LogitsScope,
   ScoreRequest,
 } from '#proto/zmesh/v1/inference.js';
@@ -128,6 +129,13 @@ export const SEEDS: Readonly<Record<string, Seed>> = {
         priority: priority(random),
       }),
     ).finish(),
+  LoadMultipliers: ({ vectors }, random) =>
+    LoadMultipliersRequest.encode({
+      requestId: 'hostile-4',
+      model: EMBEDDED_MODEL,
+      vectors,
+      normalisation: random.pick([Normalisation.NONE, Normalisation.TRACE]),
+    }).finish(),
   EncodeTokens: (_, random) =>
     EncodeTokensRequest.encode({ model: EMBEDDED_MODEL, prompt: prompt(random) }).finish(),
   ListServedModels: () => new Uint8Array(0),

@@ -95,6 +95,9 @@ function handlersOf(fake: FakeInference) {
       fake.encoded.push(request);
       return { tokenIds: [1, 2, 3], rendered: 'rendered', contextLength: 512 };
     },
+    async loadMultipliers({ vectors }) {
+      return { expert: `draft@${sha256Hex(vectors)}`, leaseMs: 60_000n, draftsMax: 64 };
+    },
     async score(request, call) {
       fake.scored.push(request);
       fake.deadlines.push(call.deadline);

@@ -8,6 +8,7 @@ import {
   type PassSummary,
   type TokenDelta,
 } from '#proto/zmesh/v1/inference.js';
+import { DraftStore } from '#services/inference/drafts.js';
 import { ExpertCache, type ExpertContent } from '#services/inference/experts.js';
 import { inferenceHandlers } from '#services/inference/handlers.js';
 import { createMixtures } from '#services/inference/mixtures.js';
@@ -70,6 +71,7 @@ export async function startInferenceHarness(options: HarnessOptions = {}): Promi
       basisId,
       matrices,
       experts: cache,
+      drafts: new DraftStore({ max: 4, leaseMs: 60_000 }),
       spectra: engine.spectra,
     });
     served.push({ prepared, tokenizer, engine, mixtures });

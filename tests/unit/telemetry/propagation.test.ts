@@ -53,6 +53,9 @@ before(async () => {
         async listServedModels() {
           return { models: [] };
         },
+        async loadMultipliers() {
+          return { expert: '', leaseMs: 0n, draftsMax: 0 };
+        },
         score() {
           return Promise.reject(new ZmeshError('QUEUE_FULL', 'the queue is full'));
         },
