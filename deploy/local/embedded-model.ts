@@ -62,12 +62,12 @@ async function manifestIsThere(
   registry: RpcClient<ExpertRegistryServiceService>,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const giveUp = Date.now() + MANIFEST_LIMIT_MS; ; await sleep(50, signal)) {
+  for (const giveUp = performance.now() + MANIFEST_LIMIT_MS; ; await sleep(50, signal)) {
     try {
       await registry.getModel({ name: EMBEDDED_MODEL }, { signal });
       return;
     } catch (error) {
-      if (ZmeshError.from(error).reason !== 'UNKNOWN_MODEL' || Date.now() > giveUp) throw error;
+      if (ZmeshError.from(error).reason !== 'UNKNOWN_MODEL' || performance.now() > giveUp) throw error;
     }
   }
 }

@@ -17,9 +17,9 @@ export function listenForStop(say: (line: string) => void): StopSignal {
   let firstAt: number | undefined;
   const stop = (name: NodeJS.Signals): void => {
     if (firstAt === undefined) {
-      firstAt = Date.now();
+      firstAt = performance.now();
       controller.abort(new Error(`stopped by ${name}`));
-    } else if (Date.now() - firstAt > REPEAT_MS) {
+    } else if (performance.now() - firstAt > REPEAT_MS) {
       say('not waiting any longer');
       process.exit(130);
     }

@@ -62,7 +62,7 @@ export async function supervise(options: {
   const keepAlive = async (): Promise<string | undefined> => {
     let how = await current.exited;
     while (!stopping.signal.aborted) {
-      const now = Date.now();
+      const now = performance.now();
       while (restarts[0] !== undefined && now - restarts[0] > policy.windowMs) restarts.shift();
       if (restarts.length >= policy.restartsMax)
         return `${name} ended (${how}) after ${restarts.length} restarts within ${policy.windowMs / 1000} s: given up`;

@@ -35,8 +35,8 @@ export interface Question {
   readonly priority: Priority;
   /** Aborts when the caller leaves or its deadline passes. */
   readonly signal: AbortSignal;
-  /** The caller's deadline, passed on to inference. */
-  readonly deadline: Date | undefined;
+  /** The caller's deadline on performance.now's clock, passed on to inference. */
+  readonly deadline: number | undefined;
   /** W3C trace id of the request, 32 hex digits. */
   readonly traceId: string;
   /** When it arrived, on performance.now's clock. */

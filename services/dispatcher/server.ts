@@ -33,9 +33,7 @@ export async function startDispatcher(settings: DispatcherSettings, log: Logger)
   });
   const inference = createFleet({ replicas, affinityMargin });
   const watch =
-    natsUrl === ''
-      ? undefined
-      : followReplicas({ natsUrl, name: 'dispatcher', natsReplicas, replicas, log });
+    natsUrl === '' ? undefined : followReplicas({ natsUrl, name: 'dispatcher', natsReplicas, replicas, log });
   const registry = connect(ExpertRegistryServiceService, {
     address: settings.registryAddresses.join(','),
     unavailable: 'REGISTRY_UNAVAILABLE',

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Context } from '@opentelemetry/api';
 import { ZmeshError } from '#shared/errors.js';
-import { epochMs } from '#shared/telemetry/clock.js';
+import { monotonicMs } from '#shared/telemetry/clock.js';
 import { activeContext } from '#shared/telemetry/spans.js';
 import { EventQueue } from './engine/event-queue.js';
 import { failureError } from './engine/outbox.js';
@@ -136,7 +136,7 @@ class WorkerEngine implements Engine {
   generate(request: GenerateRequest, signal: AbortSignal): GenerationStream {
     const { spectrum, ...rest } = request;
     const id = ++this.#requests;
-    const head = { type: 'generate', id, mixture: spectrum.mixture, arrivedMs: epochMs() } as const;
+    const head = { type: 'generate', id, mixture: spectrum.mixture, arrivedMs: monotonicMs() } as const;
     return {
       events: this.#submit({ ...head, ...rest }, spectrum, signal),
       stopAnswer: (answer) => this.#post({ type: 'stopAnswer', id, answer }),
@@ -149,7 +149,7 @@ class WorkerEngine implements Engine {
   ): Promise<{ score: ScoreResult; times: RequestTimes }> {
     const { spectrum, ...rest } = request;
     const id = ++this.#requests;
-    const head = { type: 'score', id, mixture: spectrum.mixture, arrivedMs: epochMs() } as const;
+    const head = { type: 'score', id, mixture: spectrum.mixture, arrivedMs: monotonicMs() } as const;
     for await (const events of this.#submit({ ...head, ...rest }, spectrum, signal)) {
       const end = events.find((event) => event.type === 'end');
       if (end?.score) return { score: end.score, times: end.times };

@@ -1,6 +1,6 @@
 import { FinishReason, type TokenLogProbs } from '#proto/zmesh/v1/common.js';
 import type { GenerateTokensRequest, GenerateTokensResponse } from '#proto/zmesh/v1/inference.js';
-import { epochMs } from '#shared/telemetry/clock.js';
+import { monotonicMs } from '#shared/telemetry/clock.js';
 import { AnswerText } from './answer-text.js';
 import type { EngineEvent, GenerationStream } from './engine.js';
 import { inRange } from './field.js';
@@ -34,7 +34,7 @@ export async function* generate(
   request: GenerateTokensRequest,
   options: { readonly signal: AbortSignal; readonly promptBytesMax: number },
 ): AsyncGenerator<GenerateTokensResponse> {
-  const arrivedMs = epochMs();
+  const arrivedMs = monotonicMs();
   const { engine, prepared, tokenizer } = model;
   const priority = priorityClass(request.priority);
   const n = inRange('n', request.n || 1, { min: 1, max: Math.min(ANSWERS_MAX, engine.limits.slots) });

@@ -6,7 +6,7 @@ import {
   TokenDelta,
 } from '#proto/zmesh/v1/inference.js';
 import { normalisationValue } from '#shared/svf/normalisation.js';
-import { epochMs } from '#shared/telemetry/clock.js';
+import { monotonicMs } from '#shared/telemetry/clock.js';
 import { phaseDurations } from './engine/phases.js';
 import type { RequestTimes, TokenMessage } from './engine/protocol.js';
 import type { SpectrumLease } from './engine/spectra.js';
@@ -19,7 +19,7 @@ export interface SummaryFacts {
   readonly cache: CacheUse;
   readonly usage: Pick<Usage, 'promptTokens' | 'completionTokens'>;
   readonly times: RequestTimes;
-  /** When the service got the request, `epochMs()`. */
+  /** When the service got the request, `monotonicMs()`. */
   readonly arrivedMs: number;
   /** 0 where nothing is drawn. */
   readonly seed: bigint;
@@ -41,7 +41,7 @@ export function passSummary({
     mixtureHash: mixture.mixture,
     normalisation: normalisationValue(mixture.normalisation),
     usage: { ...usage, cachedPromptTokens: times.cachedTokens },
-    timing: { ...phaseDurations(times), totalMs: epochMs() - arrivedMs },
+    timing: { ...phaseDurations(times), totalMs: monotonicMs() - arrivedMs },
     cache,
     seed,
   };

@@ -7,7 +7,7 @@ import {
   type ScoreResponse,
 } from '#proto/zmesh/v1/inference.js';
 import { MESSAGE_BYTES_MAX } from '#shared/rpc/server.js';
-import { epochMs } from '#shared/telemetry/clock.js';
+import { monotonicMs } from '#shared/telemetry/clock.js';
 import type { LogitsRows, ScoreMessage } from './engine/protocol.js';
 import { checkContext, fault, inRange } from './field.js';
 import { priorityClass } from './priority.js';
@@ -33,7 +33,7 @@ export async function score(
   request: ScoreRequest,
   options: { readonly signal: AbortSignal; readonly promptBytesMax: number },
 ): Promise<ScoreResponse> {
-  const arrivedMs = epochMs();
+  const arrivedMs = monotonicMs();
   const { vocabularySize, contextLength } = model.engine.info;
   const priority = priorityClass(request.priority);
   const logits = SCOPES.get(request.logits);

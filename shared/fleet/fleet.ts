@@ -65,7 +65,7 @@ export function createFleet({ replicas, affinityMargin }: FleetOptions): Fleet {
       },
       /** The replica to move on to. Throws the error if there is none, or no try or time is left. */
       next(from: Replica, error: ZmeshError): Replica {
-        const over = signal?.aborted || (deadline && deadline.getTime() <= Date.now());
+        const over = signal?.aborted || (deadline !== undefined && deadline <= performance.now());
         const to = over || tried.size >= TRIES_MAX ? undefined : visit(choose(request, tried));
         if (!to) throw unanswered(error);
         trace.getActiveSpan()?.addEvent('zmesh.moved_on', {

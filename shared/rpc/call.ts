@@ -6,8 +6,8 @@ import { ANSWER_EARLY_MS, deadlineError, untilLateMs } from './deadline.js';
 export interface CallContext {
   /** Aborts when the caller leaves or its deadline passes; the reason is a ZmeshError CANCELLED or DEADLINE. */
   readonly signal: AbortSignal;
-  /** The caller's deadline, to be passed on to every further call; undefined = none. */
-  readonly deadline: Date | undefined;
+  /** When the caller's deadline passes, on performance.now's clock; to be passed on to every further call. Undefined = never. */
+  readonly deadline: number | undefined;
   /** Address of the caller. */
   readonly peer: string;
   /** First value of a metadata key of the request. */
@@ -32,18 +32,19 @@ export function serveCall(call: AnyServerCall, onLate: (error: ZmeshError) => vo
   const controller = new AbortController();
   const trailers = new grpc.Metadata();
   const raw = call.getDeadline();
-  const dueMs = raw instanceof Date ? raw.getTime() : raw;
-  const deadline = Number.isFinite(dueMs) ? new Date(dueMs) : undefined;
+  const leftMs = Number(raw) - Date.now();
+  // From here on the wall clock may jump as it likes.
+  const deadline = Number.isFinite(leftMs) ? performance.now() + leftMs : undefined;
   const late = (): void => {
     if (controller.signal.aborted) return;
     const error = deadlineError(call);
     onLate(error);
     controller.abort(error);
   };
-  const leftMs = untilLateMs(dueMs);
-  const timer = leftMs === undefined ? undefined : setTimeout(late, leftMs);
+  const lateMs = untilLateMs(raw);
+  const timer = lateMs === undefined ? undefined : setTimeout(late, lateMs);
   call.on('cancelled', () => {
-    if (Date.now() >= dueMs - ANSWER_EARLY_MS) late();
+    if (deadline !== undefined && performance.now() >= deadline - ANSWER_EARLY_MS) late();
     else controller.abort(new ZmeshError('CANCELLED', 'the caller went away'));
   });
   return {

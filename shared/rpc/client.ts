@@ -11,8 +11,8 @@ import { clientTracing } from './tracing.js';
 export interface CallOptions {
   /** Cancels the call. */
   readonly signal?: AbortSignal;
-  /** Absolute deadline, passed on to the peer. */
-  readonly deadline?: Date | undefined;
+  /** Deadline on performance.now's clock, as `CallContext` has it; passed on to the peer. */
+  readonly deadline?: number | undefined;
   /** Deadline from now, milliseconds; the earlier of both counts. */
   readonly timeoutMs?: number;
   /** Called once with a reader of the trailing metadata. */
@@ -83,11 +83,9 @@ export function connect<D extends object>(definition: D, options: ConnectOptions
 }
 
 function grpcOptions(options: CallOptions): grpc.CallOptions {
-  const due = [
-    options.deadline?.getTime(),
-    options.timeoutMs === undefined ? undefined : Date.now() + options.timeoutMs,
-  ].filter((time) => time !== undefined);
-  return due.length === 0 ? {} : { deadline: Math.min(...due) };
+  const { deadline = Number.POSITIVE_INFINITY, timeoutMs = Number.POSITIVE_INFINITY } = options;
+  const leftMs = Math.min(deadline - performance.now(), timeoutMs);
+  return leftMs === Number.POSITIVE_INFINITY ? {} : { deadline: Date.now() + leftMs };
 }
 
 function singleCall(start: StubMethod, requestStream: boolean, unavailable: Reason) {

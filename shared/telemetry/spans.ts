@@ -8,6 +8,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 import { ZmeshError } from '#shared/errors.js';
+import { epochOf } from './clock.js';
 import { ERROR_TYPE } from './semconv.js';
 
 /** What `withSpan` hands to its function: attributes and events go there. */
@@ -25,7 +26,7 @@ export interface SpanOptions {
   readonly parent?: Context;
 }
 
-/** A phase that was measured elsewhere. Times are `epochMs()`. */
+/** A phase that was measured elsewhere. Times are `monotonicMs()`. */
 export interface MeasuredPhase extends SpanOptions {
   readonly startMs: number;
   /** Not before `startMs`; an earlier one counts as equal to it. */
@@ -100,17 +101,18 @@ export async function* streamWithSpan<T>(
 
 /** Records a phase that was measured elsewhere (in the engine's worker) as a finished span. */
 export function recordSpan(name: string, phase: MeasuredPhase): void {
+  const startMs = epochOf(phase.startMs);
   const span = tracer.startSpan(
     name,
     {
       kind: phase.kind ?? SpanKind.INTERNAL,
       attributes: phase.attributes ?? {},
-      startTime: hrTime(phase.startMs),
+      startTime: hrTime(startMs),
     },
     phase.parent ?? context.active(),
   );
   if (phase.error !== undefined) markFailed(span, phase.error);
-  span.end(hrTime(Math.max(phase.startMs, phase.endMs)));
+  span.end(hrTime(startMs + Math.max(0, phase.endMs - phase.startMs)));
 }
 
 /** Marks a span as failed: `error.type` is the reason, the status message is the error's. */

@@ -34,7 +34,7 @@ export interface FakeInference extends InferenceBehaviour {
   readonly generated: GenerateTokensRequest[];
   readonly encoded: EncodeTokensRequest[];
   /** Deadlines that calls came with. */
-  readonly deadlines: (Date | undefined)[];
+  readonly deadlines: (number | undefined)[];
   /** Times the served models were asked for. */
   listed: number;
   stop(): Promise<void>;

@@ -110,8 +110,8 @@ async function waitForPorts(
     ended = how;
   });
   for (
-    const giveUp = Date.now() + READY_LIMIT_MS;
-    Date.now() < giveUp && ended === undefined;
+    const giveUp = performance.now() + READY_LIMIT_MS;
+    performance.now() < giveUp && ended === undefined;
     await sleep(POLL_MS)
   ) {
     const file = (await readdir(portsDir)).find((name) => name.endsWith('.ports'));

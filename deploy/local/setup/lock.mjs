@@ -8,7 +8,7 @@ const POLL_MS = 100;
 /** Runs `work` while this process alone holds the lock `file`. A lock whose process is gone is broken. */
 export async function withLock(file, say, work) {
   mkdirSync(dirname(file), { recursive: true });
-  const giveUp = Date.now() + WAIT_LIMIT_MS;
+  const giveUp = performance.now() + WAIT_LIMIT_MS;
   let said = false;
   while (!take(file)) {
     const holder = read(file);
@@ -16,7 +16,7 @@ export async function withLock(file, say, work) {
       breakLock(file, holder);
       continue;
     }
-    if (Date.now() > giveUp) throw new Error(`set-up: process ${holder} holds ${file} for too long`);
+    if (performance.now() > giveUp) throw new Error(`set-up: process ${holder} holds ${file} for too long`);
     if (!said && holder) say(`set-up: waiting for the one that process ${holder} runs`);
     said = true;
     await sleep(POLL_MS);

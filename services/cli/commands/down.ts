@@ -25,8 +25,12 @@ export const down = defineCommand({
     }
     process.kill(run.pid, 'SIGTERM');
     const pids = [run.pid, ...run.processes.map(({ pid }) => pid)];
-    for (const giveUp = Date.now() + STOP_LIMIT_MS; pids.some(isAlive); await sleep(POLL_MS, io.signal)) {
-      if (Date.now() > giveUp)
+    for (
+      const giveUp = performance.now() + STOP_LIMIT_MS;
+      pids.some(isAlive);
+      await sleep(POLL_MS, io.signal)
+    ) {
+      if (performance.now() > giveUp)
         throw new Error(
           `still running after ${STOP_LIMIT_MS / 1000} s: processes ${pids.filter(isAlive).join(', ')}`,
         );

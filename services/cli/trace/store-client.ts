@@ -46,9 +46,9 @@ export function traceStoreClient(endpoint: string): TraceStoreClient {
     list: (limit) => get(`/traces?limit=${limit}`),
     trace,
     async settledTrace(id, waitMs) {
-      const until = Date.now() + waitMs;
+      const until = performance.now() + waitMs;
       for (;;) {
-        const last = Date.now() >= until;
+        const last = performance.now() >= until;
         try {
           const found = await trace(id);
           if (found.summary.complete || last) return found;

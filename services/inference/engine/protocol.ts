@@ -49,7 +49,7 @@ interface RequestBase {
   /** Hash of a mixture whose spectrum was sent. */
   readonly mixture: string;
   readonly priority: PriorityClass;
-  /** When it came in, `epochMs()`. */
+  /** When it came in, `monotonicMs()`. */
   readonly arrivedMs: number;
 }
 
@@ -123,7 +123,7 @@ export interface ScoreResult {
   readonly logits: LogitsRows | null;
 }
 
-/** When a request passed from one phase to the next, `epochMs()`; null = never got there. */
+/** When a request passed from one phase to the next, `monotonicMs()`; null = never got there. */
 export interface RequestTimes {
   readonly arrivedMs: number;
   /** Its first row was scheduled. */

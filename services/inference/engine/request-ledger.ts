@@ -17,7 +17,7 @@ export class RequestLedger {
   readonly now: () => number;
   readonly #entries = new Map<number, Entry>();
 
-  /** @param now the clock, `epochMs` outside tests. */
+  /** @param now the clock, `monotonicMs` outside tests. */
   constructor(now: () => number) {
     this.now = now;
   }

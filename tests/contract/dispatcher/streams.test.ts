@@ -180,10 +180,10 @@ test('leaving a stream after the first token cancels it at inference', async (t)
 
 test("the caller's deadline is inference's deadline, in both passes", async (t) => {
   const { client, inference } = await startBench(t, { publish: publishThree });
-  const deadline = new Date(Date.now() + 60_000);
+  const deadline = performance.now() + 60_000;
   await client.complete({ request: ask(byPrompt()) }, { deadline });
   assert.equal(inference.deadlines.length, 2);
-  for (const passed of inference.deadlines) assert(Math.abs(passed!.getTime() - deadline.getTime()) < 1000);
+  for (const passed of inference.deadlines) assert(Math.abs(passed! - deadline) < 1000);
   await client.complete({ request: ask(NONE) });
   assert.equal(inference.deadlines[2], undefined);
   const seen = hangAt(inference, 'score');

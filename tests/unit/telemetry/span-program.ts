@@ -2,7 +2,7 @@
 // argv[2]: number of traces. stdout: the traces' ids and flags as JSON.
 import { context, propagation, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import { ZmeshError } from '#shared/errors.js';
-import { epochMs } from '#shared/telemetry/clock.js';
+import { monotonicMs } from '#shared/telemetry/clock.js';
 import { recordRequest } from '#shared/telemetry/metrics.js';
 import { recordSpan, withSpan } from '#shared/telemetry/spans.js';
 import { startTelemetry } from '#shared/telemetry/start.js';
@@ -17,7 +17,7 @@ for (let n = 0; n < Number(process.argv[2]); n++) {
     propagation.inject(context.active(), headers);
     const { traceId, traceFlags } = trace.getActiveSpan()!.spanContext();
     made.push({ traceId, flags: traceFlags, traceparent: headers.traceparent ?? '' });
-    const endMs = epochMs();
+    const endMs = monotonicMs();
     recordSpan('engine decode', {
       startMs: endMs - 20,
       endMs,
