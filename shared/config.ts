@@ -49,13 +49,19 @@ export class SettingsError extends Error {
   }
 }
 
+/** How a fault names the place that a variable's value came from. */
+export type SourceName = (variable: string) => string;
+
+const variableItself: SourceName = (variable) => variable;
+
 /**
  * Reads a table's settings from the environment. An unset or empty variable gives the default.
- * Throws SettingsError with every fault at once. The result is frozen.
+ * Throws SettingsError with every fault at once. The result is frozen. Flags and files: `given-settings.ts`.
  */
 export function loadSettings<T extends SettingsTable>(
   table: T,
   env: NodeJS.ProcessEnv = process.env,
+  sourceOf: SourceName = variableItself,
 ): Settings<T> {
   const faults: string[] = [];
   const values: Record<string, unknown> = {};
@@ -69,18 +75,34 @@ export function loadSettings<T extends SettingsTable>(
     if (parsed.fault === undefined) values[name] = parsed.value;
     else
       faults.push(
-        `${setting.env}=${'secret' in setting && setting.secret ? '(hidden)' : JSON.stringify(text)}: ${parsed.fault}`,
+        `${sourceOf(setting.env)}=${'secret' in setting && setting.secret ? '(hidden)' : JSON.stringify(text)}: ${parsed.fault}`,
       );
   }
   if (faults.length > 0) throw new SettingsError(faults);
   return Object.freeze(values) as Settings<T>;
 }
 
-/** A settings table as lines for people: variable, default, range, help. */
-export function describeSettings(
-  table: SettingsTable,
-): readonly { env: string; default: string; range: string; help: string }[] {
-  return Object.values(table).map((setting) => ({
+/** One setting, for people. */
+export interface SettingDescription {
+  /** Its key in a settings file. */
+  readonly name: string;
+  /** Its flag, `--nats-url`. */
+  readonly flag: string;
+  readonly env: string;
+  readonly default: string;
+  readonly range: string;
+  readonly help: string;
+}
+
+/** The flag of a setting: its name in lower case with dashes. */
+export const flagOf = (name: string): string =>
+  `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/** A settings table as lines for people. */
+export function describeSettings(table: SettingsTable): readonly SettingDescription[] {
+  return Object.entries(table).map(([name, setting]) => ({
+    name,
+    flag: flagOf(name),
     env: setting.env,
     default: Array.isArray(setting.default) ? setting.default.join(',') : String(setting.default),
     range: rangeText(setting),

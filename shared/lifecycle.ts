@@ -1,29 +1,33 @@
 import { SettingsError } from './config.js';
 import { createLog, type Logger } from './log.js';
+import { PROCESS_SETTINGS } from './process-settings.js';
 
 /** A started service. */
 export interface RunningService {
   /** Where it can be reached, `host:port`; told to the supervisor. */
   readonly address?: string;
+  /** Where metrics and probes are, `host:port`. */
+  readonly httpAddress?: string;
   /** Stops taking work, finishes what runs, frees everything. Called once. */
   drain(): Promise<void>;
 }
 
 /** What a service tells its supervisor over the IPC channel. */
 export type ServiceMessage =
-  | { readonly type: 'ready'; readonly address?: string }
+  | { readonly type: 'ready'; readonly address?: string; readonly httpAddress?: string }
   | { readonly type: 'failed'; readonly message: string };
-
-const DRAIN_MS_DEFAULT = 10_000;
 
 /**
  * Runs a service's process from start to end: starts it, tells the supervisor (where there is an IPC channel) that it is
  * ready or why it failed, and drains it on SIGTERM, SIGINT or when the supervisor goes away. Exits 0 after a drain,
- * 1 when the start failed or the drain took longer than `ZMESH_DRAIN_MS` (default 10000 ms). A second signal exits at once.
+ * 1 when the start failed or the drain took longer than `drainMs` (default 10000). A second signal exits at once.
  */
-export function runService(name: string, start: (log: Logger) => Promise<RunningService>): void {
+export function runService(
+  name: string,
+  start: (log: Logger) => Promise<RunningService>,
+  drainMs: number = PROCESS_SETTINGS.processDrainMs.default,
+): void {
   const log = createLog(name);
-  const drainMs = Number(process.env.ZMESH_DRAIN_MS) || DRAIN_MS_DEFAULT;
   let running: RunningService | undefined;
   let stopping = false;
   const stop = (why: string): void => {
@@ -57,8 +61,13 @@ export function runService(name: string, start: (log: Logger) => Promise<Running
   start(log).then(
     (service) => {
       running = service;
-      tell({ type: 'ready', ...(service.address === undefined ? {} : { address: service.address }) });
-      log.info({ address: service.address }, 'ready');
+      const { address, httpAddress } = service;
+      tell({
+        type: 'ready',
+        ...(address === undefined ? {} : { address }),
+        ...(httpAddress === undefined ? {} : { httpAddress }),
+      });
+      log.info({ address }, 'ready');
       if (stopping) service.drain().finally(() => process.exit(0));
     },
     (error: unknown) => {

@@ -1,4 +1,11 @@
-import { loadSettings, type Settings, SettingsError, type SettingsTable } from '#shared/config.js';
+import {
+  loadSettings,
+  type Settings,
+  SettingsError,
+  type SettingsTable,
+  type SourceName,
+} from '#shared/config.js';
+import { httpPortSetting } from '#shared/process-settings.js';
 import { checkAlias, ROUTED_ALIAS } from '#shared/svf/names.js';
 
 /** Every setting of the dispatcher. */
@@ -12,6 +19,7 @@ export const SETTINGS = {
     max: 65_535,
     help: 'port to listen on; 0 = a free one',
   },
+  httpPort: httpPortSetting('ZMESH_DISPATCHER_HTTP_PORT'),
   inferenceAddresses: {
     env: 'ZMESH_INFERENCE_ADDRESS',
     type: 'list',
@@ -151,8 +159,8 @@ export const SETTINGS = {
 export type DispatcherSettings = Settings<typeof SETTINGS>;
 
 /** Reads the settings. Throws SettingsError for faults in single settings, else for those that they have together. */
-export function loadConfig(env: NodeJS.ProcessEnv = process.env): DispatcherSettings {
-  const given = loadSettings(SETTINGS, env);
+export function loadConfig(env: NodeJS.ProcessEnv = process.env, sourceOf?: SourceName): DispatcherSettings {
+  const given = loadSettings(SETTINGS, env, sourceOf);
   const announced = given.natsUrl !== '' && !env[SETTINGS.inferenceAddresses.env];
   const settings = announced ? Object.freeze({ ...given, inferenceAddresses: [] }) : given;
   const faults: string[] = [];

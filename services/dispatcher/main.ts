@@ -1,18 +1,11 @@
-import { runService } from '#shared/lifecycle.js';
-import { startTelemetry } from '#shared/telemetry/start.js';
-import { loadConfig } from './config.js';
+import { runProgram } from '#shared/program.js';
+import { loadConfig, SETTINGS } from './config.js';
 import { startDispatcher } from './server.js';
 
-const NAME = 'dispatcher';
-const telemetry = startTelemetry(NAME);
-
-runService(NAME, async (log) => {
-  const dispatcher = await startDispatcher(loadConfig(), log);
-  return {
-    address: dispatcher.address,
-    async drain() {
-      await dispatcher.drain();
-      await telemetry.shutdown();
-    },
-  };
+runProgram({
+  name: 'dispatcher',
+  about: 'the front door: finds the mixture of each request, generates, streams back with a receipt',
+  settings: SETTINGS,
+  load: loadConfig,
+  start: startDispatcher,
 });

@@ -1,4 +1,5 @@
-import type { SettingsTable } from '#shared/config.js';
+import { loadSettings, type Settings, type SettingsTable, type SourceName } from '#shared/config.js';
+import { httpPortSetting } from '#shared/process-settings.js';
 
 /** Settings of the expert registry. */
 export const SETTINGS = {
@@ -11,6 +12,7 @@ export const SETTINGS = {
     max: 65535,
     help: 'port to listen on; 0 = a free one',
   },
+  httpPort: httpPortSetting('ZMESH_REGISTRY_HTTP_PORT'),
   natsUrl: {
     env: 'ZMESH_NATS_URL',
     type: 'string',
@@ -42,3 +44,11 @@ export const SETTINGS = {
     help: 'how long running calls may take at shutdown, milliseconds',
   },
 } as const satisfies SettingsTable;
+
+/** The registry's settings. */
+export type RegistrySettings = Settings<typeof SETTINGS>;
+
+/** Reads the settings. Throws SettingsError with every fault. */
+export function loadConfig(env: NodeJS.ProcessEnv = process.env, sourceOf?: SourceName): RegistrySettings {
+  return loadSettings(SETTINGS, env, sourceOf);
+}

@@ -1,4 +1,11 @@
-import { loadSettings, type Settings, SettingsError, type SettingsTable } from '#shared/config.js';
+import {
+  loadSettings,
+  type Settings,
+  SettingsError,
+  type SettingsTable,
+  type SourceName,
+} from '#shared/config.js';
+import { httpPortSetting } from '#shared/process-settings.js';
 import { preloadName } from './preload-name.js';
 
 const MIB = 1024 * 1024;
@@ -15,6 +22,7 @@ export const SETTINGS = {
     max: 65_535,
     help: 'port to listen on; 0 = a free one',
   },
+  httpPort: httpPortSetting('ZMESH_INFERENCE_HTTP_PORT'),
   advertise: {
     env: 'ZMESH_INFERENCE_ADVERTISE',
     type: 'string',
@@ -171,8 +179,8 @@ export const SETTINGS = {
 export type InferenceSettings = Settings<typeof SETTINGS>;
 
 /** Reads the settings. Throws SettingsError with every fault. */
-export function loadConfig(env: NodeJS.ProcessEnv = process.env): InferenceSettings {
-  const settings = loadSettings(SETTINGS, env);
+export function loadConfig(env: NodeJS.ProcessEnv = process.env, sourceOf?: SourceName): InferenceSettings {
+  const settings = loadSettings(SETTINGS, env, sourceOf);
   const faults = settings.models.length === 0 ? [`${SETTINGS.models.env} names no model`] : [];
   if (settings.preload.length > 0 && settings.registryAddresses.length === 0)
     faults.push(

@@ -19,11 +19,14 @@ import { logDiagnostics } from './diagnostics.js';
 import { telemetryEnvironment } from './environment.js';
 import { metricExporter, spanExporter } from './exporters.js';
 import { headSampler } from './head-sampler.js';
+import { prometheusPage } from './prometheus.js';
 import { recordEverything } from './sampler.js';
 import { sinkProcessor } from './sink-processor.js';
 
 /** Telemetry that runs. */
 export interface Telemetry {
+  /** The metrics in Prometheus' text format; undefined where `OTEL_SDK_DISABLED` turned them off. */
+  readonly page: (() => Promise<string>) | undefined;
   /** Sends what waits (2 s at most; a collector that is away costs no more) and stops. Never throws. Call it last in a drain. */
   shutdown(): Promise<void>;
 }
@@ -76,20 +79,21 @@ export function startTelemetry(service: string, options: TelemetryOptions = {}):
   });
   tracing.register();
 
-  const readers = settings.disabled
-    ? []
-    : settings.metrics.map(
-        (name) =>
-          new PeriodicExportingMetricReader({
-            exporter: metricExporter(name, settings.metricsProtocol),
-            exportIntervalMillis: settings.metricsIntervalMs,
-            exportTimeoutMillis: Math.min(settings.metricsIntervalMs, 30_000),
-          }),
-      );
+  const prometheus = settings.disabled ? undefined : prometheusPage();
+  const pushing = (settings.disabled ? [] : settings.metrics).map(
+    (name) =>
+      new PeriodicExportingMetricReader({
+        exporter: metricExporter(name, settings.metricsProtocol),
+        exportIntervalMillis: settings.metricsIntervalMs,
+        exportTimeoutMillis: Math.min(settings.metricsIntervalMs, 30_000),
+      }),
+  );
+  const readers = prometheus ? [prometheus.reader, ...pushing] : [];
   const measuring = new MeterProvider({ resource, readers });
   metrics.setGlobalMeterProvider(measuring);
 
   return {
+    page: prometheus?.page,
     async shutdown() {
       await withinLimit(Promise.allSettled([tracing.shutdown(), measuring.shutdown()]));
       trace.disable();

@@ -16,6 +16,7 @@ test('settings have these defaults and ranges', () => {
   assert.deepEqual(lines, [
     'ZMESH_DISPATCHER_HOST=127.0.0.1 (text)',
     'ZMESH_DISPATCHER_PORT=0 (integer, 0 to 65535)',
+    'ZMESH_DISPATCHER_HTTP_PORT=-1 (integer, -1 to 65535)',
     'ZMESH_INFERENCE_ADDRESS=127.0.0.1:7070 (comma separated)',
     'ZMESH_NATS_URL= (text)',
     'ZMESH_NATS_REPLICAS=1 (integer, 1 to 5)',
