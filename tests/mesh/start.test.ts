@@ -36,7 +36,7 @@ describe('npm start', { concurrency: false }, () => {
     assert.match(out, /^classification +classifier +4 /m);
     assert.match(out, /^strategy +auto → classifier: /m);
     assert.match(out, /^mixture +1 × octo-nano\/math@[0-9a-f]{12} /m);
-    assert.match(out, /zmesh -- trace [0-9a-f]{32}$/m);
+    assert.match(out, /zmesh -- trace [0-9a-f]{32}" draws it$/m);
     assert.match(out, /stopped, no process is left\n$/);
     await noProcessIsLeft();
     assert.equal(readRun(home.path), undefined);
