@@ -63,6 +63,7 @@ export const REASONS: Readonly<Record<Reason, Code>> = {
   INTERNAL: 'INTERNAL',
   ENGINE_STOPPED: 'UNAVAILABLE',
   SOURCE_UNAVAILABLE: 'UNAVAILABLE',
+  GATE_FAILED: 'FAILED_PRECONDITION',
 };
 
 /** What an error says beside its reason and message. */

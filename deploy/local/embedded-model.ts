@@ -15,10 +15,10 @@ export const EMBEDDED_MODEL = 'octo-nano';
 export const EMBEDDED_FOLDER: string = join(projectRoot, 'models', EMBEDDED_MODEL);
 /** Its experts. */
 export const EMBEDDED_EXPERTS = [
-  { name: 'math', kind: 'task' },
-  { name: 'code', kind: 'task' },
-  { name: 'reasoning', kind: 'task' },
-  { name: 'classifier', kind: 'classifier' },
+  { name: 'math', kind: 'task', categories: [] },
+  { name: 'code', kind: 'task', categories: [] },
+  { name: 'reasoning', kind: 'task', categories: [] },
+  { name: 'classifier', kind: 'classifier', categories: ['math', 'code', 'reasoning', 'other'] },
 ] as const;
 
 const MANIFEST_LIMIT_MS = 30_000;
@@ -34,7 +34,7 @@ export async function publishEmbeddedExperts(
 ): Promise<string[]> {
   await manifestIsThere(registry, signal);
   const published: string[] = [];
-  for (const { name, kind } of EMBEDDED_EXPERTS) {
+  for (const { name, kind, categories } of EMBEDDED_EXPERTS) {
     if (await isPublished(registry, `${EMBEDDED_MODEL}/${name}@${ROUTED_ALIAS}`, signal)) continue;
     const file = readExpertFile(await readFile(join(EMBEDDED_FOLDER, 'experts', `${name}.safetensors`)));
     await publishExpert({
@@ -45,6 +45,7 @@ export async function publishEmbeddedExperts(
       label: file.label,
       description: file.description,
       metadata: file.metadata,
+      categories,
       expert: {
         normalisation: chosenNormalisation(undefined, file.normalisation),
         multipliers: file.multipliers,

@@ -1,7 +1,7 @@
-import { Normalisation } from '#proto/zmesh/v1/common.js';
-import { ExpertKind, type ExpertVersion } from '#proto/zmesh/v1/expert_registry.js';
+import { type Mixture, Normalisation } from '#proto/zmesh/v1/common.js';
+import { ExpertGate, ExpertKind, type ExpertVersion } from '#proto/zmesh/v1/expert_registry.js';
 import { renderFacts, renderTable } from './render/table.js';
-import { formatBytes, shortHash } from './render/units.js';
+import { formatBytes, shortHash, shortName } from './render/units.js';
 
 /** Expert versions as a table. */
 export function renderExperts(experts: readonly ExpertVersion[]): string {
@@ -14,6 +14,7 @@ export function renderExperts(experts: readonly ExpertVersion[]): string {
       { title: 'label' },
       { title: 'matrices', align: 'right' },
       { title: 'size', align: 'right' },
+      { title: 'gate' },
       { title: 'published' },
     ],
     experts.map((expert) => [
@@ -24,6 +25,7 @@ export function renderExperts(experts: readonly ExpertVersion[]): string {
       expert.spec?.label ?? '',
       String(expert.matrices.length),
       formatBytes(Number(expert.vectorsBytes)),
+      gateName(expert),
       publishedAt(expert),
     ]),
   );
@@ -40,10 +42,14 @@ export function renderExpert(expert: ExpertVersion): string {
     ['kind', kindName(expert)],
     ['label', spec?.label ?? ''],
     ['description', spec?.description ?? ''],
-    ['normalisation', spec?.normalisation === Normalisation.TRACE ? 'trace' : 'none'],
+    ['categories', spec?.categories.join(', ') ?? ''],
+    ['mixture', spec?.mixture ? mixtureText(spec.mixture) : ''],
+    ['gate', gateName(expert)],
+    ['normalisation', normalisationText(spec?.normalisation)],
     ['basis', spec?.basisId ?? ''],
-    ['matrices', `${expert.matrices.length}: ${listed(expert.matrices)}`],
-    ['vectors', `${formatBytes(Number(expert.vectorsBytes))}, SHA-256 ${expert.vectorsSha256}`],
+    ['matrices', spec?.mixture ? '' : `${expert.matrices.length}: ${listed(expert.matrices)}`],
+    ['vectors', stored(expert.vectorsBytes, expert.vectorsSha256)],
+    ['record', stored(expert.recordBytes, expert.recordSha256)],
     ['published', publishedAt(expert)],
     ...Object.entries(spec?.metadata ?? {}).map(([name, value]) => [`  ${name}`, value] as const),
   ]);
@@ -55,7 +61,31 @@ export function expertName({ spec }: ExpertVersion): string {
 }
 
 function kindName({ spec }: ExpertVersion): string {
+  if (spec?.kind === ExpertKind.ADAPTATION) return 'adaptation';
   return spec?.kind === ExpertKind.CLASSIFIER ? 'classifier' : 'task';
+}
+
+function gateName({ gate }: ExpertVersion): string {
+  if (gate === ExpertGate.PASSED) return 'passed';
+  return gate === ExpertGate.FAILED ? 'failed' : '';
+}
+
+function normalisationText(normalisation: Normalisation | undefined): string {
+  if (normalisation === Normalisation.TRACE) return 'trace';
+  return normalisation === Normalisation.NONE ? 'none' : '';
+}
+
+function mixtureText({ arms }: Mixture): string {
+  if (arms.length === 0) return 'base';
+  const text = arms.map(({ expert, alpha, alphaPerMatrix }) => {
+    const own = Object.keys(alphaPerMatrix).length;
+    return `${Number(alpha.toFixed(4))} × ${shortName(expert)}${own > 0 ? `, own α in ${own} matrices` : ''}`;
+  });
+  return text.join(' + ');
+}
+
+function stored(bytes: bigint, sha256: string): string {
+  return sha256 === '' ? '' : `${formatBytes(Number(bytes))}, SHA-256 ${sha256}`;
 }
 
 function publishedAt({ publishedAt: time }: ExpertVersion): string {

@@ -25,6 +25,11 @@ export const STRATEGY_OPTIONS = {
     value: 'ARMS',
     help: 'answer with a mixture: math=0.7,code=0.3 (base is the unadapted model)',
   },
+  adaptation: {
+    type: 'string',
+    value: 'NAME',
+    help: 'answer with the mixture that was found for a task: name[@alias|@version]',
+  },
   'first-pass': { type: 'string', value: 'MODE', help: 'how pass 1 finds the label: score or generate' },
   blend: { type: 'string', value: 'HOW', help: 'what pass 1 makes of it: top or probability' },
   abstain: { type: 'string', value: 'P', help: 'below this probability of the label the base answers' },
@@ -85,17 +90,22 @@ export async function promptOf(
 export function strategyOf(values: Values<typeof STRATEGY_OPTIONS>): Strategy | undefined {
   if (values.strategy === 'expert')
     throw new UsageError('--strategy expert: name the expert with --expert NAME');
+  if (values.strategy === 'adaptation')
+    throw new UsageError('--strategy adaptation: name the adaptation with --adaptation NAME');
   if (values.strategy === 'mixture')
     throw new UsageError('--strategy mixture: give the mixture with --mix ARMS');
   const name = choiceOption('strategy', values.strategy, ['none', 'prompt', 'classifier', 'auto']);
-  const given = [name !== undefined, values.expert !== undefined, values.mix !== undefined];
-  if (given.filter(Boolean).length > 1) throw new UsageError('give one of --strategy, --expert and --mix');
+  const { expert, mix, adaptation } = values;
+  const named = [expert, mix, adaptation].filter((one) => one !== undefined).length;
+  if (named + Number(name !== undefined) > 1)
+    throw new UsageError('give one of --strategy, --expert, --mix and --adaptation');
   const firstPass = firstPassOf(values);
-  if (firstPass && (values.expert !== undefined || values.mix !== undefined || name === 'none'))
+  if (firstPass && (named > 0 || name === 'none'))
     throw new UsageError('--first-pass, --blend and --abstain need a strategy with a first pass');
-  if (values.expert !== undefined) return { kind: { $case: 'expert', value: { expert: values.expert } } };
-  if (values.mix !== undefined)
-    return { kind: { $case: 'mixture', value: { mixture: { arms: mixtureArms(values.mix) } } } };
+  if (expert !== undefined) return { kind: { $case: 'expert', value: { expert } } };
+  if (mix !== undefined)
+    return { kind: { $case: 'mixture', value: { mixture: { arms: mixtureArms(mix) } } } };
+  if (adaptation !== undefined) return { kind: { $case: 'adaptation', value: { adaptation } } };
   switch (name) {
     case 'none':
       return { kind: { $case: 'none', value: {} } };

@@ -20,6 +20,7 @@ export type AskedStrategy =
       readonly firstPass: FirstPassSettings;
       readonly expert: string | undefined;
     }
+  | { readonly kind: 'adaptation'; readonly adaptation: string }
   | { readonly kind: 'auto'; readonly firstPass: FirstPassSettings };
 
 /** Name of a strategy. */

@@ -47,6 +47,7 @@ export function receiptOf({ question, model, choice, second, registryAgeS }: Rec
     usage: summary?.usage,
     seed: summary?.seed ?? 0n,
     registryAgeS,
+    adaptation: choice.adaptation ?? '',
     totalMs: performance.now() - question.arrivedMs,
   });
 }
@@ -66,6 +67,7 @@ export function shortReceipt(receipt: Receipt): string {
       confidence: round(classification.confidence, 4),
       abstained: classification.abstained,
     }),
+    ...(receipt.adaptation && { adaptation: shortName(receipt.adaptation) }),
     arms: Object.fromEntries(shown.map(({ expert, alpha }) => [shortName(expert), round(alpha, 4)])),
     ...(arms.length > shown.length && { arms_left_out: arms.length - shown.length }),
     ...(firstPass && { first_pass_ms: round(firstPass.totalMs, 2) }),

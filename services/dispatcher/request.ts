@@ -100,6 +100,10 @@ function askedStrategy(
     case 'mixture':
       if (!kind.value.mixture) throw fault('strategy.mixture.mixture', 'is missing', {}, 'MISSING_FIELD');
       return { kind: 'mixture', arms: kind.value.mixture.arms };
+    case 'adaptation':
+      if (kind.value.adaptation === '')
+        throw fault('strategy.adaptation.adaptation', 'is missing', {}, 'MISSING_FIELD');
+      return { kind: 'adaptation', adaptation: kind.value.adaptation };
     case 'classifier':
       return {
         kind: 'classifier',

@@ -1,5 +1,5 @@
 import type { ExpertVersion } from '#proto/zmesh/v1/expert_registry.js';
-import { ExpertKind } from '#proto/zmesh/v1/expert_registry.js';
+import { ExpertGate, ExpertKind } from '#proto/zmesh/v1/expert_registry.js';
 import type { ServedModel } from '#proto/zmesh/v1/inference.js';
 import { type Reason, ZmeshError } from '#shared/errors.js';
 import {
@@ -73,6 +73,18 @@ export async function resolveExpert(
   return { exact: exactName(entry), requested, entry };
 }
 
+/** As resolveExpert, for what must have vectors. Throws INVALID_FIELD for an adaptation too. */
+export async function resolveTaskExpert(
+  text: string,
+  field: string,
+  context: ResolveContext,
+): Promise<ResolvedExpert> {
+  const found = await resolveExpert(text, field, context);
+  if (!found.entry?.mixture) return found;
+  const message = `${field}: ${found.exact} is an adaptation, not an expert; use the strategy adaptation`;
+  throw new ZmeshError('INVALID_FIELD', message, { field, value: text });
+}
+
 /** `model/expert@version` of an entry. */
 export function exactName(entry: CatalogEntry): string {
   return formatExpertName({ model: entry.model, expert: entry.expert, selector: entry.version });
@@ -139,9 +151,9 @@ export function away(what: string, catalog: Catalog): ZmeshError {
 }
 
 function entryOf(found: ExpertVersion): CatalogEntry {
-  const { spec, version, retired } = found;
+  const { spec, version, retired, gate } = found;
   if (!spec) throw new ZmeshError('INTERNAL', 'the registry sent an expert version without its spec');
-  const { model, name: expert, label, description, basisId, kind } = spec;
+  const { model, name: expert, label, description, basisId, kind, mixture, categories } = spec;
   return {
     model,
     expert,
@@ -151,5 +163,8 @@ function entryOf(found: ExpertVersion): CatalogEntry {
     classifier: kind === ExpertKind.CLASSIFIER,
     basisId,
     retired,
+    mixture,
+    categories,
+    gateFailed: gate === ExpertGate.FAILED,
   };
 }

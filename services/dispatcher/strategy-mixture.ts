@@ -1,7 +1,7 @@
 import type { ReceiptArm } from '#proto/zmesh/v1/dispatcher.js';
 import { checkArms } from '#shared/svf/compose.js';
 import { BASE } from '#shared/svf/names.js';
-import { resolveExpert } from './resolve.js';
+import { resolveTaskExpert } from './resolve.js';
 import type { Strategy } from './strategy.js';
 
 const FIELD = 'strategy.mixture.mixture.arms';
@@ -14,7 +14,7 @@ export const mixture: Strategy<'mixture'> = async (asked, question, context) => 
     const found =
       expert === BASE
         ? { exact: BASE, requested: BASE }
-        : await resolveExpert(expert, `${FIELD}[${i}].expert`, { ...context, lookUp });
+        : await resolveTaskExpert(expert, `${FIELD}[${i}].expert`, { ...context, lookUp });
     arms.push({ expert: found.exact, requested: found.requested, alpha, alphaPerMatrix });
   }
   checkArms(

@@ -6,6 +6,7 @@ import type { CallOptions } from '#shared/rpc/client.js';
 import type { Catalog } from './catalog-follow.js';
 import type { FirstPassOutcome } from './first-pass.js';
 import type { AskedStrategy, Question, StrategyName } from './question.js';
+import { adaptation } from './strategy-adaptation.js';
 import { auto } from './strategy-auto.js';
 import { classifier } from './strategy-classifier.js';
 import { expert } from './strategy-expert.js';
@@ -23,6 +24,8 @@ export interface Choice {
   readonly arms: readonly ReceiptArm[];
   /** Pass 1; undefined for strategies without one. */
   readonly firstPass: FirstPassOutcome | undefined;
+  /** The adaptation in use, `model/name@version`. Absent for other strategies. */
+  readonly adaptation?: string;
 }
 
 /** What strategies work with. */
@@ -49,6 +52,7 @@ export const STRATEGIES: { readonly [K in StrategyName]: Strategy<K> } = {
   mixture,
   prompt,
   classifier,
+  adaptation,
   auto,
 };
 

@@ -1,5 +1,6 @@
 import { ZmeshError } from '#shared/errors.js';
 import { checkAlias, checkExpertName, checkName, isVersionPrefix } from '#shared/svf/names.js';
+import { checkGate } from './check-record.js';
 import { findExpert, findVersion } from './resolve.js';
 import type { Transactions } from './transaction.js';
 import type { AliasEntry, ExpertEntry } from './view.js';
@@ -24,7 +25,7 @@ interface Moved {
 
 /**
  * Points an alias to a version. A move to where it points already writes nothing.
- * Throws INVALID_FIELD, the UNKNOWN_ reasons, EXPERT_RETIRED, ALIAS_CONFLICT.
+ * Throws INVALID_FIELD, the UNKNOWN_ reasons, EXPERT_RETIRED, GATE_FAILED, ALIAS_CONFLICT.
  */
 export async function moveAlias(transactions: Transactions, move: AliasMove) {
   checkNames(move);
@@ -40,6 +41,7 @@ export async function moveAlias(transactions: Transactions, move: AliasMove) {
         names: { model: move.model, expert: move.expert, version },
       });
     }
+    checkGate(`${move.model}/${move.expert}@${version}`, target.expert.gate);
     const result = { previous: current?.version ?? '', version };
     if (current?.version === version) return { result: { ...result, unchangedSince: current.revision } };
     const { model, expert: name, alias } = move;

@@ -1,5 +1,10 @@
 import type { ExpertPublished, ModelPublished, RegistryEvent } from '#proto/zmesh/v1/events.js';
-import { ExpertKind, type ExpertVersion, type ModelManifest } from '#proto/zmesh/v1/expert_registry.js';
+import {
+  ExpertGate,
+  ExpertKind,
+  type ExpertVersion,
+  type ModelManifest,
+} from '#proto/zmesh/v1/expert_registry.js';
 import type { StoredRecord } from './records.js';
 import { timestamp } from './timestamp.js';
 
@@ -44,5 +49,8 @@ export function expertPublished(expert: ExpertVersion, retired: boolean): Expert
     classifier: spec.kind === ExpertKind.CLASSIFIER,
     basisId: spec.basisId,
     retired,
+    mixture: spec.mixture,
+    categories: spec.categories,
+    gateFailed: expert.gate === ExpertGate.FAILED,
   };
 }

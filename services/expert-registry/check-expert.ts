@@ -1,7 +1,7 @@
 import { ExpertKind, type ExpertSpec } from '#proto/zmesh/v1/expert_registry.js';
 import { ZmeshError } from '#shared/errors.js';
 import type { Expert } from '#shared/svf/model.js';
-import { checkExpertName, checkLabel, checkName } from '#shared/svf/names.js';
+import { BASE, checkExpertName, checkLabel, checkName, OTHER } from '#shared/svf/names.js';
 import { normalisationName } from '#shared/svf/normalisation.js';
 import { checkVectors, readVectors } from '#shared/svf/vectors.js';
 import { rankOf } from './check-model.js';
@@ -10,6 +10,7 @@ import type { ModelRecord } from './records.js';
 const DESCRIPTION_BYTES_MAX = 512;
 const METADATA_ENTRIES_MAX = 64;
 const METADATA_BYTES_MAX = 16 * 1024;
+const CATEGORIES_MAX = 256;
 
 /**
  * Checks what an expert says of itself and fills the defaults in (kind: task), so that equal meaning has one version.
@@ -21,20 +22,55 @@ export function checkSpec(given: ExpertSpec | undefined): ExpertSpec {
   const spec = { ...given, kind };
   checkName(spec.model, 'spec.model');
   checkExpertName(spec.name, 'spec.name');
-  normalisationName(spec.normalisation, 'spec.normalisation');
-  if (spec.kind !== ExpertKind.TASK && spec.kind !== ExpertKind.CLASSIFIER) {
-    const message = `spec.kind ${spec.kind} is not known`;
-    throw new ZmeshError('INVALID_FIELD', message, { field: 'spec.kind', value: spec.kind });
-  }
+  const kindName = KIND_NAMES.get(spec.kind);
+  if (!kindName) throw invalid('spec.kind', spec.kind, `${spec.kind} is not known`);
+  if (!isAdaptation(spec) || !isBaseAlone(spec)) normalisationName(spec.normalisation, 'spec.normalisation');
   if (spec.label !== '') {
     checkLabel(spec.label, 'spec.label');
-    if (kind === ExpertKind.CLASSIFIER) {
-      const message = `spec.label: a classification expert has no label, "${spec.label}" was given`;
-      throw new ZmeshError('INVALID_FIELD', message, { field: 'spec.label', value: spec.label });
-    }
+    if (kind !== ExpertKind.TASK)
+      throw invalid('spec.label', spec.label, `${kindName} has no label, "${spec.label}" was given`);
   }
+  if (spec.mixture && !isAdaptation(spec))
+    throw invalid('spec.mixture', spec.mixture.arms.length, `${kindName} has no mixture`);
   checkSizes(spec);
-  return spec;
+  return { ...spec, categories: checkCategories(spec, kindName) };
+}
+
+const KIND_NAMES: ReadonlyMap<number, string> = new Map([
+  [ExpertKind.TASK, 'a task expert'],
+  [ExpertKind.CLASSIFIER, 'a classification expert'],
+  [ExpertKind.ADAPTATION, 'an adaptation'],
+]);
+
+/** True for a mixture that was found for a task: it has arms instead of vectors. */
+export function isAdaptation({ kind }: Pick<ExpertSpec, 'kind'>): boolean {
+  return kind === ExpertKind.ADAPTATION;
+}
+
+/** The base alone has no normalisation. */
+function isBaseAlone({ mixture, normalisation }: ExpertSpec): boolean {
+  return (mixture?.arms ?? []).every(({ expert }) => expert === BASE) && normalisation === 0;
+}
+
+/** The labels a classification expert was trained to write, in order. */
+function checkCategories({ kind, categories }: ExpertSpec, kindName: string): string[] {
+  const field = 'spec.categories';
+  if (categories.length === 0) return [];
+  if (kind !== ExpertKind.CLASSIFIER)
+    throw invalid(field, categories.length, `${kindName} has no categories`);
+  if (categories.length > CATEGORIES_MAX) {
+    const message = `${field} has ${categories.length} labels, the limit is ${CATEGORIES_MAX}`;
+    throw new ZmeshError('TOO_LARGE', message, { field, limit: CATEGORIES_MAX, value: categories.length });
+  }
+  for (const label of categories) if (label !== OTHER) checkLabel(label, field);
+  const sorted = [...new Set(categories)].sort();
+  if (sorted.length < categories.length)
+    throw invalid(field, categories.length, 'a label stands twice in it');
+  return sorted;
+}
+
+function invalid(field: string, value: number | string, what: string): ZmeshError {
+  return new ZmeshError('INVALID_FIELD', `${field}: ${what}`, { field, value });
 }
 
 function checkSizes(spec: ExpertSpec): void {
@@ -77,16 +113,7 @@ export function checkExpert(
   vectors: Uint8Array,
 ): Expert['multipliers'] {
   const { manifest } = model;
-  if (spec.basisId !== manifest.basisId) {
-    const message = `spec.basis_id is ${spec.basisId || '(empty)'}, model ${manifest.name} has ${manifest.basisId}`;
-    const details = {
-      field: 'spec.basis_id',
-      value: spec.basisId,
-      limit: manifest.basisId,
-      names: { model: manifest.name },
-    };
-    throw new ZmeshError('BASIS_MISMATCH', message, details);
-  }
+  checkBasis(model, spec);
   const multipliers = readVectors(vectors);
   const decomposed = new Set(model.decomposed);
   for (const name of multipliers.keys()) {
@@ -99,4 +126,16 @@ export function checkExpert(
   }
   checkVectors(multipliers, new Map(manifest.matrices.map((matrix) => [matrix.name, rankOf(matrix)])));
   return multipliers;
+}
+
+/** Throws BASIS_MISMATCH if an expert is not of its model's basis. */
+export function checkBasis({ manifest }: ModelRecord, spec: ExpertSpec): void {
+  if (spec.basisId === manifest.basisId) return;
+  const message = `spec.basis_id is ${spec.basisId || '(empty)'}, model ${manifest.name} has ${manifest.basisId}`;
+  throw new ZmeshError('BASIS_MISMATCH', message, {
+    field: 'spec.basis_id',
+    value: spec.basisId,
+    limit: manifest.basisId,
+    names: { model: manifest.name },
+  });
 }

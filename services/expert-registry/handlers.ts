@@ -1,7 +1,8 @@
-import type {
-  ExpertRegistryServiceService,
-  RegistryRecord,
-  RestoreRegistryRequest,
+import {
+  ExpertGate,
+  type ExpertRegistryServiceService,
+  type RegistryRecord,
+  type RestoreRegistryRequest,
 } from '#proto/zmesh/v1/expert_registry.js';
 import { ZmeshError } from '#shared/errors.js';
 import type { Handlers } from '#shared/rpc/bind.js';
@@ -22,9 +23,11 @@ export function createHandlers(
     publishModel: async ({ model }) => ({ created: await registry.publishModel(model) }),
     getModel: async ({ name }) => ({ model: await registry.getModel(name) }),
     listRegisteredModels: async () => ({ models: listModels(registry) }),
-    publishExpert: ({ spec, vectors, alias }) => registry.publishExpert({ spec, vectors, alias }),
+    publishExpert: ({ spec, vectors, alias, record, gate }) =>
+      registry.publishExpert({ spec, vectors, alias, record, gate: knownGate(gate) }),
     getExpert: async ({ name }) => ({ expert: registry.getExpert(name) }),
     getExpertVectors: ({ name }) => registry.getExpertVectors(name),
+    getExpertRecord: ({ name }) => registry.getExpertRecord(name),
     listExperts: async (request) => listExperts(registry.view, request),
     watchExperts: ({ model, afterRevision }, call) =>
       watchExperts(registry, {
@@ -50,6 +53,11 @@ export function createHandlers(
       return { created: BigInt(created), kept: BigInt(kept) };
     },
   };
+}
+
+function knownGate(gate: ExpertGate = ExpertGate.UNSPECIFIED): ExpertGate {
+  if (Object.values(ExpertGate).includes(gate) && gate >= 0) return gate;
+  throw new ZmeshError('INVALID_FIELD', `gate ${gate} is not known`, { field: 'gate', value: gate });
 }
 
 function listModels(registry: Registry) {

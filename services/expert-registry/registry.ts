@@ -1,11 +1,19 @@
-import { type ExpertSpec, ExpertVersion, ModelManifest } from '#proto/zmesh/v1/expert_registry.js';
+import {
+  ExpertGate,
+  type ExpertSpec,
+  ExpertVersion,
+  ModelManifest,
+} from '#proto/zmesh/v1/expert_registry.js';
 import { ZmeshError } from '#shared/errors.js';
 import { sha256Hex } from '#shared/ids.js';
+import type { Expert } from '#shared/svf/model.js';
 import { checkAlias, checkName } from '#shared/svf/names.js';
 import { expertVersion } from '#shared/svf/version.js';
 import { type AliasMove, deleteAlias, moveAlias } from './aliases.js';
-import { checkExpert, checkSpec, checkVectorsSize } from './check-expert.js';
+import { adaptationsUsing, checkAdaptation } from './check-adaptation.js';
+import { checkExpert, checkSpec, checkVectorsSize, isAdaptation } from './check-expert.js';
 import { checkManifest, mergeManifests } from './check-model.js';
+import { checkGate, checkRecord } from './check-record.js';
 import { withoutSigma } from './records.js';
 import { type Found, findExpert, findModel, resolve } from './resolve.js';
 import type { RegistryStore } from './store.js';
@@ -39,6 +47,8 @@ export interface Registry {
   getExpert(name: string): ExpertVersion;
   /** A version and its vectors, whose hash was checked. */
   getExpertVectors(name: string): Promise<{ readonly expert: ExpertVersion; readonly vectors: Uint8Array }>;
+  /** A version and the record of how it came to be (empty if it has none), whose hash was checked. */
+  getExpertRecord(name: string): Promise<{ readonly expert: ExpertVersion; readonly record: Uint8Array }>;
   setAlias(
     move: AliasMove,
   ): Promise<{ readonly previous: string; readonly version: string; readonly revision: number }>;
@@ -56,6 +66,10 @@ export interface Publication {
   readonly vectors: Uint8Array;
   /** Alias to point to it afterwards; empty = none. */
   readonly alias: string;
+  /** How it came to be, a JSON object in UTF-8; empty = no record. Default empty. */
+  readonly record?: Uint8Array | undefined;
+  /** How its held-out test ended. Default: never tested. */
+  readonly gate?: ExpertGate | undefined;
   /** When it was published, in a restored export. Default now. */
   readonly publishedAt?: ExpertVersion['publishedAt'];
   /** Version that an export says it has; another one is CORRUPT, and nothing is written. Default: not checked. */
@@ -88,7 +102,16 @@ export function createRegistry(options: RegistryOptions): Registry {
     getExpert: (name) => describeFound(resolve(view, name)),
     async getExpertVectors(name) {
       const expert = describeFound(resolve(view, name));
+      if (isAdaptation(expert.spec!)) {
+        const message = `name: ${name} is an adaptation and has no vectors; its arms are in spec.mixture`;
+        throw new ZmeshError('INVALID_FIELD', message, { field: 'name', value: name });
+      }
       return { expert, vectors: await store.getBlob(expert.vectorsSha256) };
+    },
+    async getExpertRecord(name) {
+      const expert = describeFound(resolve(view, name));
+      const { recordSha256 } = expert;
+      return { expert, record: recordSha256 === '' ? new Uint8Array() : await store.getBlob(recordSha256) };
     },
     setAlias: (move) => moveAlias(transactions, move),
     deleteAlias: (move) => deleteAlias(transactions, move),
@@ -134,25 +157,24 @@ async function loadManifest(store: RegistryStore, sha256: string): Promise<Model
   return ModelManifest.decode(await store.getBlob(sha256));
 }
 
-/** Vectors, then the version, then the alias: each step may be repeated, and what is visible is complete. */
+/** Vectors and record, then the version, then the alias: each step may be repeated, and what is visible is complete. */
 async function publishExpert(core: Core, publication: Publication) {
-  const { vectors, alias } = publication;
-  const spec = checkSpec(publication.spec);
+  const { alias, record = new Uint8Array() } = publication;
   if (alias !== '') checkAlias(alias, 'alias');
-  checkVectorsSize(vectors, core.maxBytes);
-  const multipliers = checkExpert(findModel(core.view, spec.model).record, spec, vectors);
-  const version = expertVersion(spec, multipliers);
-  if (publication.expectedVersion !== undefined && publication.expectedVersion !== version) {
-    const message = `${spec.model}/${spec.name}: spec and vectors have version ${version}, not ${publication.expectedVersion}`;
-    throw new ZmeshError('CORRUPT', message, { value: version, limit: publication.expectedVersion });
-  }
+  checkRecord(record);
+  const { spec, vectors, multipliers, version } = checkPublication(core, publication);
   const known = core.view.experts.get(`${spec.model}/${spec.name}`)?.versions.get(version);
   if (known?.retired && alias !== '') throw retired(spec, version);
+  const gate = known?.expert.gate ?? publication.gate ?? ExpertGate.UNSPECIFIED;
+  if (alias !== '') checkGate(`${spec.model}/${spec.name}@${version}`, gate);
 
-  const vectorsSha256 = sha256Hex(vectors);
+  const vectorsSha256 = vectors.length > 0 ? sha256Hex(vectors) : '';
+  const recordSha256 = record.length > 0 ? sha256Hex(record) : '';
   // Published again, the same file also heals a blob that was damaged on disk.
-  if (!known || known.expert.vectorsSha256 === vectorsSha256)
+  if (vectorsSha256 !== '' && (!known || known.expert.vectorsSha256 === vectorsSha256))
     await core.store.putBlob(vectorsSha256, vectors);
+  if (recordSha256 !== '' && (!known || known.expert.recordSha256 === recordSha256))
+    await core.store.putBlob(recordSha256, record);
   let created = false;
   if (!known) {
     const expert = ExpertVersion.create({
@@ -162,18 +184,60 @@ async function publishExpert(core: Core, publication: Publication) {
       vectorsBytes: BigInt(vectors.length),
       matrices: [...multipliers.keys()].sort(),
       publishedAt: publication.publishedAt ?? timestamp(core.now()),
+      gate,
+      recordSha256,
+      recordBytes: BigInt(record.length),
     });
-    const { result } = await core.transactions.run((view) => {
-      if (view.experts.get(`${spec.model}/${spec.name}`)?.versions.has(version)) return { result: false };
-      // The model may have been published anew with more σ meanwhile, never with fewer.
-      return { write: { kind: 'version' as const, expert }, result: true };
-    });
-    created = result;
+    const restored = publication.expectedVersion !== undefined;
+    created = await writeVersion(core, expert, restored);
   }
   if (alias !== '')
     await moveAlias(core.transactions, { model: spec.model, expert: spec.name, alias, version });
   const entry = findExpert(core.view, spec.model, spec.name);
   return { expert: describe(entry, entry.versions.get(version)!), created };
+}
+
+/** Checks spec and content together. */
+function checkPublication(core: Core, publication: Publication) {
+  const { vectors, expectedVersion } = publication;
+  const spec = checkSpec(publication.spec);
+  let multipliers: Expert['multipliers'] = new Map();
+  const restored = expectedVersion !== undefined;
+  if (isAdaptation(spec)) {
+    if (vectors.length > 0) {
+      const details = { field: 'vectors', value: vectors.length, limit: 0 };
+      throw new ZmeshError('INVALID_FIELD', 'vectors: an adaptation has no vectors', details);
+    }
+    checkAdaptation(core.view, spec, { restored });
+  } else {
+    checkVectorsSize(vectors, core.maxBytes);
+    multipliers = checkExpert(findModel(core.view, spec.model).record, spec, vectors);
+  }
+  const version = expertVersion(spec, multipliers);
+  if (expectedVersion !== undefined && expectedVersion !== version) {
+    const message = `${spec.model}/${spec.name}: spec and vectors have version ${version}, not ${expectedVersion}`;
+    throw new ZmeshError('CORRUPT', message, { value: version, limit: expectedVersion });
+  }
+  return { spec, vectors, multipliers, version };
+}
+
+/** False if another replica wrote it first. */
+async function writeVersion(core: Core, expert: ExpertVersion, restored: boolean): Promise<boolean> {
+  const { spec, version } = expert;
+  const { result } = await core.transactions.run((view) => {
+    const entry = view.experts.get(`${spec!.model}/${spec!.name}`);
+    if (entry?.versions.has(version)) return { result: false };
+    const [other] = entry?.versions.values() ?? [];
+    if (other && isAdaptation(other.expert.spec!) !== isAdaptation(spec!)) {
+      const message = `spec.name: ${spec!.model}/${spec!.name} is ${isAdaptation(spec!) ? 'an expert' : 'an adaptation'} already`;
+      throw new ZmeshError('INVALID_FIELD', message, { field: 'spec.name', value: spec!.name });
+    }
+    // An arm may have been retired since the adaptation was checked.
+    if (isAdaptation(spec!)) checkAdaptation(view, spec!, { restored });
+    // The model may have been published anew with more σ meanwhile, never with fewer.
+    return { write: { kind: 'version' as const, expert }, result: true };
+  });
+  return result;
 }
 
 async function retireExpert(core: Core, name: string): Promise<ExpertVersion> {
@@ -189,6 +253,12 @@ async function retireExpert(core: Core, name: string): Promise<ExpertVersion> {
       const names = { model: expert.model, expert: expert.name, aliases: aliases.join(',') };
       const message = `${name} cannot be retired: ${aliases.join(', ')} still ${aliases.length > 1 ? 'point' : 'points'} to it`;
       throw new ZmeshError('EXPERT_IN_USE', message, { names });
+    }
+    const users = adaptationsUsing(view, expert.model, expert.name, version.expert.version);
+    if (users.length > 0) {
+      const message = `${name} cannot be retired: ${users.length} adaptations use it, retire them first: ${users.slice(0, 5).join(', ')}`;
+      const names = { model: expert.model, expert: expert.name, adaptation: users[0]! };
+      throw new ZmeshError('EXPERT_IN_USE', message, { names, value: users.length, limit: 0 });
     }
     const write = {
       kind: 'retired' as const,

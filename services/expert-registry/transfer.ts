@@ -1,5 +1,6 @@
 import type { ExpertRecord, RegistryRecord } from '#proto/zmesh/v1/expert_registry.js';
 import { ZmeshError } from '#shared/errors.js';
+import { isAdaptation } from './check-expert.js';
 import type { Registry } from './registry.js';
 import type { ExpertEntry } from './view.js';
 
@@ -7,7 +8,8 @@ import type { ExpertEntry } from './view.js';
 export const EXPORT_FORMAT = 1;
 
 /**
- * All records as they are at the call: models, then versions by name and age, then aliases. Blobs are checked as they are
+ * All records as they are at the call: models, then versions by name and age (experts before adaptations, which name them),
+ * then aliases. Blobs are checked as they are
  * read. Throws CORRUPT, REGISTRY_UNAVAILABLE.
  */
 export async function* exportRegistry(
@@ -17,7 +19,7 @@ export async function* exportRegistry(
   const format = EXPORT_FORMAT;
   const models = [...registry.view.models.keys()].sort();
   const experts = [...registry.view.experts.entries()]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .sort(([a, one], [b, two]) => Number(isMixture(one)) - Number(isMixture(two)) || (a < b ? -1 : 1))
     .map(([, expert]) => snapshot(expert));
   for (const name of models) {
     signal.throwIfAborted();
@@ -26,13 +28,21 @@ export async function* exportRegistry(
   for (const { versions } of experts) {
     for (const expert of versions) {
       signal.throwIfAborted();
-      const vectors = await registry.store.getBlob(expert.vectorsSha256);
-      yield { format, record: { $case: 'expert', value: { expert, vectors } } };
+      const blob = async (sha256: string) =>
+        sha256 === '' ? new Uint8Array() : registry.store.getBlob(sha256);
+      const vectors = await blob(expert.vectorsSha256);
+      const record = await blob(expert.recordSha256);
+      yield { format, record: { $case: 'expert', value: { expert, vectors, record } } };
     }
   }
   for (const { aliases } of experts) {
     for (const value of aliases) yield { format, record: { $case: 'alias', value } };
   }
+}
+
+/** All versions of a name are of one kind. */
+function isMixture({ versions }: ExpertEntry): boolean {
+  return [...versions.values()].some(({ expert }) => isAdaptation(expert.spec!));
 }
 
 function snapshot({ model, name: expert, versions, aliases }: ExpertEntry) {
@@ -94,14 +104,15 @@ async function restoreOne(registry: Registry, given: RegistryRecord | undefined)
 }
 
 async function restoreExpert(registry: Registry, record: ExpertRecord): Promise<boolean> {
-  const { expert: given, vectors } = record;
+  const { expert: given, vectors, record: history } = record;
   if (!given)
     throw new ZmeshError('MISSING_FIELD', 'record.expert.expert is required', {
       field: 'record.expert.expert',
     });
   const { spec, version, publishedAt } = given;
   const name = `${spec?.model}/${spec?.name}`;
-  const publication = { spec, vectors, alias: '', ...(publishedAt ? { publishedAt } : {}) };
+  const known = { record: history, gate: given.gate, ...(publishedAt ? { publishedAt } : {}) };
+  const publication = { spec, vectors, alias: '', ...known };
   const { expert, created } = await registry.publishExpert({ ...publication, expectedVersion: version });
   if (expert.retired && !given.retired) {
     const message = `${name}@${version} is retired here and not in the export`;

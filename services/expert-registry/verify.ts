@@ -2,6 +2,7 @@ import { ModelManifest, type VerifyRegistryResponse } from '#proto/zmesh/v1/expe
 import { ZmeshError } from '#shared/errors.js';
 import { readVectors } from '#shared/svf/vectors.js';
 import { expertVersion } from '#shared/svf/version.js';
+import { isAdaptation } from './check-expert.js';
 import {
   decodeRecord,
   keyOf,
@@ -89,6 +90,15 @@ async function faultOfModel(store: RegistryStore, record: ModelRecord): Promise<
 }
 
 async function faultOfVersion(store: RegistryStore, { expert }: VersionRecord): Promise<string> {
+  if (expert.recordSha256 !== '') {
+    const { length } = await store.getBlob(expert.recordSha256);
+    if (BigInt(length) !== expert.recordBytes)
+      return `the record of how it came to be has ${length} bytes, not ${expert.recordBytes}`;
+  }
+  if (isAdaptation(expert.spec!)) {
+    const version = expertVersion(expert.spec!, new Map());
+    return version === expert.version ? '' : `the spec has version ${version}`;
+  }
   const bytes = await store.getBlob(expert.vectorsSha256);
   if (BigInt(bytes.length) !== expert.vectorsBytes)
     return `the vectors have ${bytes.length} bytes, not ${expert.vectorsBytes}`;

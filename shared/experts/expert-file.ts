@@ -12,12 +12,21 @@ export interface ExpertFile {
   readonly label: string;
   /** Empty if it has none. */
   readonly description: string;
+  /** Labels that a classification expert was trained to write: `categories`, separated by commas. Empty if it has none. */
+  readonly categories: readonly string[];
   /** The other facts of the file's metadata. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** Facts that have a place of their own in an expert's spec, or say how the file is written. */
-const NOT_FREE: ReadonlySet<string> = new Set(['normalisation', 'label', 'description', 'kind', 'folded']);
+const NOT_FREE: ReadonlySet<string> = new Set([
+  'normalisation',
+  'label',
+  'description',
+  'kind',
+  'folded',
+  'categories',
+]);
 
 /** Reads an expert file. Throws BAD_SAFETENSORS, BAD_MULTIPLIER, or INVALID_FIELD for a normalisation nobody knows. */
 export function readExpertFile(bytes: Uint8Array): ExpertFile {
@@ -34,6 +43,7 @@ export function readExpertFile(bytes: Uint8Array): ExpertFile {
     normalisation,
     label: facts.label ?? '',
     description: facts.description ?? '',
+    categories: facts.categories ? facts.categories.split(',') : [],
     metadata: Object.fromEntries(Object.entries(facts).filter(([name]) => !NOT_FREE.has(name))),
   };
 }

@@ -1,4 +1,5 @@
 import {
+  type ExpertGate,
   ExpertKind,
   type ExpertRegistryServiceService,
   type ExpertVersion,
@@ -21,6 +22,12 @@ export interface PublishOptions {
   readonly label: string;
   readonly description: string;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Labels that a classification expert was trained to write, `other` included. Default: not known. */
+  readonly categories?: readonly string[];
+  /** How it came to be, written as JSON. Default: no record. */
+  readonly record?: Readonly<Record<string, unknown>>;
+  /** How its held-out test ended. Default: never tested. */
+  readonly gate?: ExpertGate;
   readonly expert: Expert;
   /** Also moved to the new version; empty = none. */
   readonly alias: string;
@@ -58,9 +65,13 @@ export async function publishExpert(options: PublishOptions): Promise<Published>
         label: options.label,
         description: options.description,
         metadata: { ...options.metadata },
+        mixture: undefined,
+        categories: [...(options.categories ?? [])],
       },
       vectors: writeVectors(ready.multipliers),
       alias,
+      ...(options.record && { record: Buffer.from(JSON.stringify(options.record), 'utf8') }),
+      ...(options.gate !== undefined && { gate: options.gate }),
     },
     call,
   );

@@ -8,6 +8,8 @@ import type { Expert } from './model.js';
  * length (u32 little-endian) and its bytes: `zmesh-expert-1`, the spec's text fields in the order of their numbers (model,
  * name, basis_id, normalisation, kind, label, description; enums by their proto names), the number of metadata entries
  * and each key and value by rising key, the number of matrices and each name and its f32 little-endian multipliers by rising name.
+ * Only where the spec has them: `categories`, their number and each; `mixture`, the number of arms and of each its name, α as
+ * f64 little-endian, the number of its own α by matrix and each matrix and α by rising matrix.
  */
 export function expertVersion(spec: ExpertSpec, multipliers: Expert['multipliers']): string {
   const json = ExpertSpec.toJSON(spec) as { normalisation?: string; kind?: string };
@@ -41,7 +43,38 @@ export function expertVersion(spec: ExpertSpec, multipliers: Expert['multipliers
     put(name);
     put(new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength));
   }
+  putCategories(spec, put);
+  putMixture(spec, put);
   return sha256Hex(...parts);
+}
+
+type Put = (field: string | Uint8Array) => void;
+
+function putCategories({ categories }: ExpertSpec, put: Put): void {
+  if (categories.length === 0) return;
+  for (const text of ['categories', String(categories.length), ...categories]) put(text);
+}
+
+function putMixture({ mixture }: ExpertSpec, put: Put): void {
+  if (!mixture) return;
+  put('mixture');
+  put(String(mixture.arms.length));
+  for (const { expert, alpha, alphaPerMatrix } of mixture.arms) {
+    const own = byKey(Object.entries(alphaPerMatrix));
+    put(expert);
+    put(float64(alpha));
+    put(String(own.length));
+    for (const [matrix, weight] of own) {
+      put(matrix);
+      put(float64(weight));
+    }
+  }
+}
+
+function float64(value: number): Uint8Array {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleLE(value);
+  return bytes;
 }
 
 /** Order of code units, the same on every machine. */

@@ -37,6 +37,8 @@ export function specOf(name: string, basisId: string): ExpertSpec {
     label: '',
     description: '',
     metadata: {},
+    mixture: undefined,
+    categories: [],
   };
 }
 

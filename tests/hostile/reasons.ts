@@ -2,6 +2,7 @@ import { EMBEDDED_MODEL } from '#deploy/local/embedded-model.js';
 import type { Prompt } from '#proto/zmesh/v1/common.js';
 import { ClassifyRequest, CompleteRequest, GenerateRequest } from '#proto/zmesh/v1/dispatcher.js';
 import {
+  ExpertGate,
   ExpertVersion,
   GetExpertRequest,
   GetModelRequest,
@@ -56,6 +57,14 @@ const underArms = (arms: readonly (readonly [name: string, alpha: number])[], { 
     },
   }).finish();
 
+const failedGate = ({ basisId, vectors }: Facts): Uint8Array =>
+  PublishExpertRequest.encode({
+    spec: { ...specOf('victim-0', basisId), description: 'failed' },
+    vectors,
+    alias: 'edge',
+    gate: ExpertGate.FAILED,
+  }).finish();
+
 const publish = ({ basisId }: Facts, vectors: Uint8Array, basis = basisId) =>
   PublishExpertRequest.encode({ spec: specOf('victim-0', basis), vectors, alias: '' }).finish();
 
@@ -72,6 +81,7 @@ export const PROVOCATIONS: readonly Provocation[] = [
     method: 'GetExpert',
     message: () => GetExpertRequest.encode({ name: '/' }).finish(),
   },
+  { reason: 'GATE_FAILED', method: 'PublishExpert', message: failedGate },
   { reason: 'MISSING_FIELD', method: 'Complete', message: () => new Uint8Array(0) },
   {
     reason: 'CONTEXT_EXCEEDED',

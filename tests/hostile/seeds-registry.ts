@@ -1,7 +1,10 @@
 import { EMBEDDED_MODEL } from '#deploy/local/embedded-model.js';
 import {
   DeleteAliasRequest,
+  type ExpertGate,
+  ExpertKind,
   ExpertVersion,
+  GetExpertRecordRequest,
   GetExpertRequest,
   GetExpertVectorsRequest,
   GetModelRequest,
@@ -37,11 +40,23 @@ const toyManifest = (random: Random): ModelManifest => {
   };
 };
 
-const publication = ({ basisId, vectors }: Facts, random: Random) => ({
-  spec: { ...specOf(victim(random), basisId), metadata: { by: 'test' } },
-  vectors,
-  alias: random.chance(0.5) ? ALIAS : '',
-});
+const publication = ({ basisId, vectors, versions }: Facts, random: Random) => {
+  const alias = random.chance(0.5) ? ALIAS : '';
+  if (random.chance(0.3)) {
+    const arms = [{ expert: `math@${versions.get('math')}`, alpha: random.below(3), alphaPerMatrix: {} }];
+    const kind: ExpertKind = ExpertKind.ADAPTATION;
+    const spec = { ...specOf('victim-mixture', basisId), kind, label: '', mixture: { arms } };
+    return { spec, vectors: new Uint8Array(0), alias };
+  }
+  const record = random.chance(0.5) ? Buffer.from('{"by": "test"}') : new Uint8Array(0);
+  return {
+    spec: { ...specOf(victim(random), basisId), metadata: { by: 'test' } },
+    vectors,
+    alias,
+    record,
+    gate: random.below(3) as ExpertGate,
+  };
+};
 
 const readName = ({ versions }: Facts, random: Random): string => {
   const name = random.pick(['math', 'victim-0', 'victim-retired']);
@@ -73,6 +88,8 @@ export const registrySeeds: Readonly<Record<string, Seed>> = {
   GetExpert: (facts, random) => GetExpertRequest.encode({ name: readName(facts, random) }).finish(),
   GetExpertVectors: (facts, random) =>
     GetExpertVectorsRequest.encode({ name: readName(facts, random) }).finish(),
+  GetExpertRecord: (facts, random) =>
+    GetExpertRecordRequest.encode({ name: readName(facts, random) }).finish(),
   ListExperts: (_, random) =>
     ListExpertsRequest.encode({
       model: EMBEDDED_MODEL,

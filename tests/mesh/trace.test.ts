@@ -69,8 +69,12 @@ const dispatcherAddress = await start('dispatcher', {
 const dispatcher = connect(DispatcherServiceService, { address: dispatcherAddress, unavailable: 'INTERNAL' });
 cleanup.after(() => dispatcher.close());
 
+/** A trace with all of its spans; the client's own, here in this process, may come last. */
 async function traceOf(id: string): Promise<StoredTrace> {
-  await eventually(`trace ${id} is complete`, async () => sink.store.find(id)[0]?.summary.complete === true);
+  await eventually(`trace ${id} is complete`, async () => {
+    const found = sink.store.find(id)[0];
+    return found?.summary.complete === true && found.spans.some((span) => span.parentSpanId === undefined);
+  });
   return sink.store.find(id)[0]!;
 }
 

@@ -8,6 +8,7 @@ const NOTHING = {
   strategy: undefined,
   expert: undefined,
   mix: undefined,
+  adaptation: undefined,
   'first-pass': undefined,
   blend: undefined,
   abstain: undefined,

@@ -36,7 +36,7 @@ export const classify = defineCommand({
       requestId: '',
       model: values.model ?? '',
       prompt: await promptOf(positionals[0], { ...values, tokens: undefined }, io),
-      strategy: strategyOf({ ...values, expert: undefined, mix: undefined }),
+      strategy: strategyOf({ ...values, expert: undefined, mix: undefined, adaptation: undefined }),
       priority: priorityOf(false),
     };
     return withDispatcher(values.dispatcher, io, async (dispatcher) => {

@@ -22,6 +22,11 @@ export const expertsPublish = defineCommand({
     name: { type: 'string', value: 'NAME', help: 'the expert: [model/]name (default: the file’s name)' },
     model: { type: 'string', value: 'NAME', help: 'the model, if the name leaves it out' },
     alias: { type: 'string', value: 'ALIAS', help: `also point this alias to it, e.g. ${ROUTED_ALIAS}` },
+    categories: {
+      type: 'string',
+      value: 'LABELS',
+      help: 'labels a classification expert was trained to write: math,code,other',
+    },
     kind: { type: 'string', value: 'KIND', help: 'task or classifier (default task)' },
     label: { type: 'string', value: 'LABEL', help: 'the label that routes to it (default: the file’s)' },
     description: { type: 'string', value: 'TEXT', help: 'what the label means (default: the file’s)' },
@@ -53,6 +58,7 @@ export const expertsPublish = defineCommand({
         label: values.label ?? (kind === 'classifier' ? '' : file.label),
         description: values.description ?? file.description,
         metadata: { ...file.metadata, ...facts(values.meta) },
+        categories: values.categories?.split(',') ?? file.categories,
         expert: {
           normalisation: chosenNormalisation(normalisation, file.normalisation),
           multipliers: file.multipliers,

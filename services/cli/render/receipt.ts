@@ -19,6 +19,7 @@ export function renderReceipt(receipt: Receipt): string {
     ['model', `${receipt.model} (fingerprint ${shortHash(receipt.modelFingerprint)})`],
     ['strategy', strategy + (receipt.strategyReason ? `: ${receipt.strategyReason}` : '')],
     ['label', receipt.classification ? labelLine(receipt.classification) : ''],
+    ['adaptation', receipt.adaptation && shortName(receipt.adaptation)],
     ['mixture', mixtureLine(receipt)],
     ['pass 1', receipt.firstPass ? timingLine(receipt.firstPass) : ''],
     ['pass 2', receipt.secondPass ? timingLine(receipt.secondPass) : ''],

@@ -386,3 +386,31 @@ test('a blend over more labels than a mixture has arms is refused before pass 1 
   assert.equal(error.details.field, 'strategy.first_pass.blend');
   assert.deepEqual(inference.scored, []);
 });
+
+test('an adaptation is not an expert and an expert not an adaptation', async (t) => {
+  const { client } = await startBench(t, {
+    publish(registry) {
+      publishThree(registry);
+      const mixed = { expert: 'mixed', label: '', mixture: { arms: [] } };
+      registry.alias('mixed', 'stable', registry.publish(mixed));
+    },
+  });
+  const complete = (kind: Strategy['kind']) => client.complete({ request: ask(kind) });
+  await refused(
+    complete(expert('mixed')),
+    'INVALID_ARGUMENT',
+    'INVALID_FIELD',
+    /is an adaptation, not an expert/,
+  );
+  const arms = mixture({ expert: 'mixed' });
+  await refused(complete(arms), 'INVALID_ARGUMENT', 'INVALID_FIELD', /is an adaptation, not an expert/);
+  const asked = (adaptation: string): Strategy['kind'] => ({ $case: 'adaptation', value: { adaptation } });
+  await refused(
+    complete(asked('math')),
+    'INVALID_ARGUMENT',
+    'INVALID_FIELD',
+    /is an expert, not an adaptation/,
+  );
+  await refused(complete(asked('')), 'INVALID_ARGUMENT', 'MISSING_FIELD', /strategy.adaptation.adaptation/);
+  await refused(complete(asked('nobody')), 'NOT_FOUND', 'UNKNOWN_EXPERT', /nobody/);
+});

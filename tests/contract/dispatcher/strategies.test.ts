@@ -329,3 +329,57 @@ test("a request without a strategy gets the deployment's, with the deployment's 
     { label: 'math', description: 'sums', expert: `nano/math@${MATH}` },
   ]);
 });
+
+test('adaptation answers under the arms that were published under its name', async (t) => {
+  const arms = [
+    { expert: `math@${MATH}`, alpha: 0.75, alphaPerMatrix: { 'a.weight': 0.5 } },
+    { expert: 'base', alpha: 0.25, alphaPerMatrix: {} },
+  ];
+  const { client, inference, registry } = await startBench(t, {
+    publish(fresh) {
+      publishThree(fresh);
+      fresh.alias('my-task', 'stable', fresh.publish({ expert: 'my-task', label: '', mixture: { arms } }));
+    },
+  });
+  const { receipt } = await client.complete({
+    request: ask({ $case: 'adaptation', value: { adaptation: 'my-task' } }),
+  });
+  assert.deepEqual(inference.generated[0]?.mixture?.arms, arms);
+  assert.match(receipt?.adaptation ?? '', /^nano\/my-task@[0-9a-f]{64}$/);
+  assert.deepEqual(armsOf(receipt), [
+    [`nano/math@${MATH}`, `math@${MATH}`, 0.75],
+    ['base', 'base', 0.25],
+  ]);
+  const version = registry.publish({ expert: 'nothing-helps', label: '', mixture: { arms: [] } });
+  const name = `nothing-helps@${version}`;
+  await eventually('the second one is known', () =>
+    client.complete({ request: ask({ $case: 'adaptation', value: { adaptation: name } }) }).then(
+      () => true,
+      () => false,
+    ),
+  );
+  assert.deepEqual(inference.generated.at(-1)?.mixture?.arms, []);
+});
+
+test('auto falls back to the prompt when the classification expert was trained on other labels, and says so', async (t) => {
+  const { client, inference, registry } = await startBench(t, {
+    publish(fresh) {
+      publishThree(fresh, false);
+      const judge = { expert: 'judge', classifier: true, categories: ['code', 'math', 'other'] };
+      fresh.alias('judge', 'stable', fresh.publish(judge));
+    },
+  });
+  inference.likelihood = likely({ math: 0.9, code: 0.05, other: 0.05 });
+  const first = await client.complete({ request: ask(AUTO) });
+  assert.equal(first.receipt?.strategyUsed, 'classifier');
+  registry.alias('law', 'stable', registry.publish({ expert: 'law', label: 'law' }));
+  await eventually('the new label is known', async () => {
+    const { receipt } = await client.complete({ request: ask(AUTO) });
+    return receipt?.strategyUsed === 'prompt' && receipt.strategyReason;
+  });
+  const { receipt } = await client.complete({ request: ask(AUTO) });
+  assert.equal(
+    receipt?.strategyReason,
+    'judge@stable was trained on the labels code, math, other, published are code, law, math, other: it must be trained again',
+  );
+});

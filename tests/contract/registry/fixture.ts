@@ -106,6 +106,8 @@ export function spec(change: Partial<ExpertSpec> = {}): ExpertSpec {
     label: 'math',
     description: 'sums and products',
     metadata: { trainer: 'by hand' },
+    mixture: undefined,
+    categories: [],
     ...change,
   };
 }

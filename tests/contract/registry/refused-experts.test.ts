@@ -89,7 +89,7 @@ testRefusals(registry, 'an expert with', [
     title: 'an unknown kind',
     call: () => publish({ kind: 9 as ExpertKind }),
     ...invalid,
-    message: 'spec.kind 9 is not known',
+    message: 'spec.kind: 9 is not known',
     field: 'spec.kind',
   },
   {

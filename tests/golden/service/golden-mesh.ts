@@ -126,6 +126,8 @@ async function publishExperts(
           label: '',
           description: '',
           metadata: {},
+          mixture: undefined,
+          categories: [],
         };
         const published = await registry.publishExpert({
           spec,
