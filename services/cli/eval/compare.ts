@@ -1,5 +1,5 @@
+import { comparePaired, type Pair, type PairedComparison } from '#shared/statistics/paired.js';
 import { renderTable } from '../render/table.js';
-import { comparePaired, type Pair, type PairedComparison } from './paired.js';
 import { cellOf, type EvalResult } from './result.js';
 
 /** Two strategies compared task by task and over all questions. */

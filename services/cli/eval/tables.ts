@@ -1,6 +1,6 @@
+import { wilson } from '#shared/statistics/wilson.js';
 import { renderTable } from '../render/table.js';
 import { cellOf, type EvalResult } from './result.js';
-import { wilson } from './wilson.js';
 
 /** Accuracy of one task under one strategy. */
 export interface Accuracy {

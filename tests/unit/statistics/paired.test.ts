@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { comparePaired, type Pair } from '#services/cli/eval/paired.js';
-import { wilson } from '#services/cli/eval/wilson.js';
+import { comparePaired, type Pair } from '#shared/statistics/paired.js';
+import { wilson } from '#shared/statistics/wilson.js';
 
 const near = (actual: number, expected: number, digits: number): void =>
   assert(Math.abs(actual - expected) < 0.5 * 10 ** -digits + 1e-12, `${actual} is not ${expected}`);

@@ -1,0 +1,129 @@
+import { bootstrapMean } from '#shared/statistics/bootstrap.js';
+import { comparePaired, type PairedComparison } from '#shared/statistics/paired.js';
+import type { Interval } from '#shared/statistics/wilson.js';
+import type { TaskItem } from '#shared/tasks/task.js';
+
+/** One question, answered by the base and by the expert. */
+export interface PairedRewards {
+  readonly id: string;
+  /** Rewards in [-1, 1]. */
+  readonly base: number;
+  readonly expert: number;
+}
+
+/** One task's answers by both. */
+export interface GateTask {
+  readonly task: string;
+  readonly pairs: readonly PairedRewards[];
+}
+
+/** The rule of the gate. */
+export interface GateRule {
+  /** Fewest questions of the expert's own task. Default 300. */
+  readonly itemsMin: number;
+  /** How much worse than the base the expert may look on another task before it is said, in points of 100. Default 2. */
+  readonly harmPoints: number;
+  /** Decides the bootstrap's draws. */
+  readonly seed: bigint;
+}
+
+/** Defaults of the rule. */
+export const GATE_DEFAULTS = { itemsMin: 300, harmPoints: 2 } as const;
+
+/** The expert against the base on one task. Scores are (1 + reward)/2: accuracy where rewards are ±1. */
+export interface TaskComparison {
+  readonly task: string;
+  readonly items: number;
+  /** Mean score of each, [0, 1]. */
+  readonly base: number;
+  readonly expert: number;
+  /** Expert minus base, with the paired bootstrap's 95 % interval. */
+  readonly difference: Interval;
+  /** Right against wrong, with Newcombe's interval and the exact McNemar p; undefined where rewards lie between −1 and 1. */
+  readonly rightOrWrong: PairedComparison | undefined;
+}
+
+/** What the gate decided. */
+export interface Verdict {
+  readonly passed: boolean;
+  /** Why it did not pass, a sentence each; empty if it did. */
+  readonly failures: readonly string[];
+  /** Tasks where the expert looks worse than the base by more than the margin, a sentence each. They do not fail it. */
+  readonly warnings: readonly string[];
+  readonly own: TaskComparison;
+  readonly others: readonly TaskComparison[];
+}
+
+/**
+ * Decides whether an expert may be published. It passes if, on at least `itemsMin` held-out questions of its own task, the lower
+ * end of the paired bootstrap's 95 % interval is above 0 and, where rewards are right or wrong, the exact McNemar p is
+ * below 0.05 too: with a handful of questions that tell the two apart the bootstrap alone would pass chance.
+ * Other tasks never fail it, since experts are chosen for each request; harm on them is said.
+ */
+export function decide(own: GateTask, others: readonly GateTask[], rule: GateRule): Verdict {
+  const compared = compare(own, rule.seed);
+  const rest = others.map((task) => compare(task, rule.seed));
+  const failures = failuresOf(compared, rule.itemsMin);
+  return {
+    passed: failures.length === 0,
+    failures,
+    warnings: rest.filter(({ difference }) => difference.estimate < -rule.harmPoints / 100).map(harmText),
+    own: compared,
+    others: rest,
+  };
+}
+
+/** The questions of a split that are none of the `used` ones: neither their ids nor what is asked. */
+export function heldOut(split: readonly TaskItem[], used: readonly TaskItem[]): TaskItem[] {
+  const asked = ({ system, prompt }: TaskItem): string => JSON.stringify([system ?? null, prompt]);
+  const ids = new Set(used.map(({ id }) => id));
+  const questions = new Set(used.map(asked));
+  return split.filter((item) => !ids.has(item.id) && !questions.has(asked(item)));
+}
+
+function compare({ task, pairs }: GateTask, seed: bigint): TaskComparison {
+  const scores = pairs.map(({ base, expert }) => ({ base: (1 + base) / 2, expert: (1 + expert) / 2 }));
+  const mean = (of: 'base' | 'expert'): number =>
+    scores.reduce((sum, score) => sum + score[of], 0) / scores.length;
+  const binary = scores.every(({ base, expert }) => isBit(base) && isBit(expert));
+  return {
+    task,
+    items: pairs.length,
+    base: mean('base'),
+    expert: mean('expert'),
+    difference: bootstrapMean(
+      scores.map(({ base, expert }) => expert - base),
+      { seed },
+    ),
+    rightOrWrong: binary
+      ? comparePaired(scores.map(({ base, expert }) => ({ first: base === 1, second: expert === 1 })))
+      : undefined,
+  };
+}
+
+const isBit = (score: number): boolean => score === 0 || score === 1;
+
+function failuresOf({ task, items, difference, rightOrWrong }: TaskComparison, itemsMin: number): string[] {
+  const failures: string[] = [];
+  if (items < itemsMin) failures.push(`${task} has ${items} held-out questions; the gate wants ${itemsMin}`);
+  // Written so that NaN, from a task without questions, fails.
+  if (!(difference.low > 0))
+    failures.push(
+      `the difference to the base on ${task} is ${interval(difference)}; the lower end of its 95 % interval must be above 0`,
+    );
+  if (rightOrWrong && !(rightOrWrong.p < 0.05))
+    failures.push(
+      `equal experts would differ as much on ${task} with probability ${rightOrWrong.p.toPrecision(2)} (exact McNemar); it must be below 0.05`,
+    );
+  return failures;
+}
+
+function harmText({ task, difference }: TaskComparison): string {
+  return `on ${task} the expert scores ${interval(difference)} against the base`;
+}
+
+/** `+0.083 [+0.030, +0.137]`. */
+function interval({ estimate, low, high }: Interval): string {
+  const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
+  return `${signed(estimate)} [${signed(low)}, ${signed(high)}]`;
+}
