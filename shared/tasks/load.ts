@@ -1,37 +1,37 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { ZmeshError } from '#shared/errors.js';
-import { parseTaskItems } from './parse.js';
-import type { Task } from './task.js';
-
-/** Which of a task's files is read from a folder. */
-export type Split = 'train' | 'val' | 'test';
+import { loadTask } from './load-task.js';
+import { noTasks } from './no-tasks.js';
+import { SPLITS, type Split, type TaskSplit } from './task.js';
 
 /**
- * Loads tasks from a path: a `.jsonl` file is one task, named for it; a folder with `<split>.jsonl` is one task, named for
- * the folder; a folder of such folders is all of them, by name. Throws INVALID_FIELD for a path without tasks or for
- * faults inside the files.
+ * Loads one split of every task under a path: what `loadTask` takes, or a folder of such folders, by name. A task without
+ * questions in that split is left out; a file whose questions name no split is all of it. Throws INVALID_FIELD for a path without tasks or for faults inside the files.
  */
-export async function loadTasks(path: string, split: Split = 'test'): Promise<Task[]> {
+export async function loadTasks(path: string, split: Split = 'test'): Promise<TaskSplit[]> {
   const kind = await stat(path).catch(() => undefined);
-  if (kind?.isFile()) return [await loadFile(path, basename(path).replace(/\.jsonl$/, ''))];
-  if (!kind?.isDirectory()) throw noTasks(path, 'there is no such file or folder');
-  const entries = (await readdir(path, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1));
-  const file = `${split}.jsonl`;
-  if (entries.some((entry) => entry.name === file)) return [await loadFile(join(path, file), basename(path))];
-  const tasks: Task[] = [];
-  for (const folder of entries.filter((entry) => entry.isDirectory())) {
-    const inside = join(path, folder.name, file);
-    if (await stat(inside).catch(() => undefined)) tasks.push(await loadFile(inside, folder.name));
+  if (!kind) throw noTasks(path, 'there is no such file or folder');
+  const paths = kind.isDirectory() && !(await isTaskFolder(path)) ? await taskFoldersIn(path) : [path];
+  const tasks: TaskSplit[] = [];
+  for (const one of paths) {
+    const { name, splits } = await loadTask(one);
+    const splitless = kind.isFile() && splits.train.length + splits.val.length === 0;
+    const items = splits[splitless ? 'test' : split];
+    if (items.length > 0) tasks.push({ name, items });
   }
-  if (tasks.length === 0) throw noTasks(path, `neither it nor a folder in it holds ${file}`);
-  return tasks;
+  if (tasks.length > 0) return tasks;
+  throw noTasks(path, `neither it nor a folder in it holds questions of the split ${split}`);
 }
 
-async function loadFile(path: string, name: string): Promise<Task> {
-  return { name, items: parseTaskItems(await readFile(path, 'utf8'), path) };
+async function taskFoldersIn(path: string): Promise<string[]> {
+  const entries = (await readdir(path, { withFileTypes: true })).filter((entry) => entry.isDirectory());
+  const names = entries.map(({ name }) => name).sort();
+  const folders = names.map((name) => join(path, name));
+  const are = await Promise.all(folders.map(isTaskFolder));
+  return folders.filter((_, i) => are[i]);
 }
 
-function noTasks(path: string, why: string): ZmeshError {
-  return new ZmeshError('INVALID_FIELD', `no tasks at ${path}: ${why}`, { field: 'tasks', value: path });
+async function isTaskFolder(path: string): Promise<boolean> {
+  const files = ['task.json', ...SPLITS.map((split) => `${split}.jsonl`)];
+  return (await readdir(path)).some((name) => files.includes(basename(name)));
 }

@@ -1,6 +1,17 @@
-import assert from 'node:assert/strict';
-import { lastMatch } from './value.js';
+import { type Verdict, verdict } from './verdict.js';
 import type { Verifier } from './verifier.js';
+import { lastMatch } from './verifier-value.js';
+
+/** One example of a list function: what goes in and what must come out, digits 0 to 9. */
+export interface ListTest {
+  readonly input: readonly number[];
+  readonly output: readonly number[];
+}
+
+/** Examples that a list program must get right. */
+export interface ListProgramSpec {
+  readonly tests: readonly ListTest[];
+}
 
 type Digits = readonly number[];
 
@@ -19,17 +30,23 @@ const PROGRAM = /\bf = ([a-z]+(?: then [a-z]+)*)/g;
 const LENGTH_MAX = 4096;
 
 /** The last `f = op then op …` of the answer is run on every test and must give every output. Operations: see the table. */
-export const listProgram: Verifier = {
+export const listProgram: Verifier<ListProgramSpec> = {
+  fields: ['tests'],
   fault({ tests }) {
     if (!Array.isArray(tests) || tests.length === 0) return 'verifier.tests must be a list that is not empty';
     const bad = tests.findIndex((test) => !(isDigits(test?.input) && isDigits(test?.output)));
     return bad < 0 ? undefined : `verifier.tests[${bad}] must have input and output, lists of digits 0 to 9`;
   },
-  accepts(answer, spec) {
-    assert(spec.type === 'list-program', 'the table picks the verifier by the type');
+  verify(answer, { tests }): Verdict {
     const program = lastMatch(answer, PROGRAM)?.split(' then ');
-    if (!program?.every((name) => Object.hasOwn(OPERATIONS, name))) return false;
-    return spec.tests.every(({ input, output }) => equal(run(program, input), output));
+    if (!program) return verdict(false, 'no "f = …" was found');
+    const unknown = program.find((name) => !Object.hasOwn(OPERATIONS, name));
+    if (unknown !== undefined) return verdict(false, `"${unknown}" is not an operation`);
+    const failed = tests.findIndex(({ input, output }) => !equal(run(program, input), output));
+    const name = program.join(' then ');
+    return failed < 0
+      ? verdict(true, `f = ${name} passes ${tests.length} tests`)
+      : verdict(false, `f = ${name} fails test ${failed + 1} of ${tests.length}`);
   },
 };
 

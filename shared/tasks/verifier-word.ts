@@ -1,10 +1,15 @@
-import { expectedValue, lastMatch, valueFault } from './value.js';
+import { compared } from './verdict.js';
 import type { Verifier } from './verifier.js';
+import { lastMatch, type ValueSpec, valueFault } from './verifier-value.js';
 
 const ANSWER = /\banswer (\p{L}+)(?!\p{L})/gu;
 
 /** The last `answer Word` counts and must equal the value, case included. */
-export const word: Verifier = {
+export const word: Verifier<ValueSpec> = {
+  fields: ['value'],
   fault: (spec) => valueFault(spec, { pattern: /^\p{L}+$/u, words: 'one word of letters' }),
-  accepts: (answer, spec) => lastMatch(answer, ANSWER) === expectedValue(spec),
+  verify(answer, { value }) {
+    const found = lastMatch(answer, ANSWER);
+    return compared(found === value, found, value);
+  },
 };

@@ -1,38 +1,72 @@
+import type { TaskItem } from './task.js';
+import type { Verdict } from './verdict.js';
 import { exact } from './verifier-exact.js';
+import { type FinalNumberSpec, finalNumber } from './verifier-final-number.js';
 import { label } from './verifier-label.js';
-import { listProgram } from './verifier-list-program.js';
+import { type ListProgramSpec, listProgram } from './verifier-list-program.js';
+import { type MathSpec, math } from './verifier-math.js';
+import { type MultipleChoiceSpec, multipleChoice } from './verifier-multiple-choice.js';
 import { number } from './verifier-number.js';
+import { type RegexSpec, regex } from './verifier-regex.js';
+import type { ValueSpec } from './verifier-value.js';
 import { word } from './verifier-word.js';
 
-/** One example of a list function: what goes in and what must come out, digits 0 to 9. */
-export interface ListTest {
-  readonly input: readonly number[];
-  readonly output: readonly number[];
+/** What each verifier is told about a question, by the type that a task names. */
+export interface VerifierSpecs {
+  readonly number: ValueSpec;
+  readonly word: ValueSpec;
+  readonly 'list-program': ListProgramSpec;
+  readonly exact: ValueSpec;
+  readonly label: ValueSpec;
+  readonly regex: RegexSpec;
+  readonly 'final-number': FinalNumberSpec;
+  readonly 'multiple-choice': MultipleChoiceSpec;
+  readonly math: MathSpec;
 }
+
+/** Name of a verifier. */
+export type VerifierType = keyof VerifierSpecs;
 
 /** What makes an answer right. */
-export type VerifierSpec =
-  | { readonly type: 'number' | 'word' | 'exact' | 'label'; readonly value: string }
-  | { readonly type: 'list-program'; readonly tests: readonly ListTest[] };
+export type VerifierSpec = { [T in VerifierType]: { readonly type: T } & VerifierSpecs[T] }[VerifierType];
 
-/** One way of checking answers. */
-export interface Verifier {
-  /** What is wrong with a specification, in a few words; undefined = it is sound. `spec` is parsed JSON. */
-  fault(spec: Readonly<Record<string, unknown>>): string | undefined;
-  /** True if the answer is right. `spec` is sound and of this verifier's type. */
-  accepts(answer: string, spec: VerifierSpec): boolean;
+/** What verifiers may call on. */
+export interface VerifierTools {
+  readonly signal?: AbortSignal | undefined;
 }
 
-/** Every verifier, by the type that a task names. A new one = a file and a line here. */
-export const VERIFIERS: Readonly<Record<VerifierSpec['type'], Verifier>> = {
+/** One way of checking answers. */
+export interface Verifier<S> {
+  /** Fields that a specification may have beside `type`. */
+  readonly fields: readonly (keyof S & string)[];
+  /** True if `verify` needs the sandbox. Default false. */
+  readonly needsSandbox?: boolean;
+  /** What is wrong with a specification, in a few words; undefined = it is sound. `spec` is parsed JSON. */
+  fault(spec: Readonly<Record<string, unknown>>): string | undefined;
+  /** Judges an answer. `spec` is sound. */
+  verify(answer: string, spec: S, tools: VerifierTools): Verdict | Promise<Verdict>;
+}
+
+/** Every verifier, by the type that a task names. A new one = a file, a line here and one in `VerifierSpecs`. */
+export const VERIFIERS: { readonly [T in VerifierType]: Verifier<VerifierSpecs[T]> } = {
   number,
   word,
   'list-program': listProgram,
   exact,
   label,
+  regex,
+  'final-number': finalNumber,
+  'multiple-choice': multipleChoice,
+  math,
 };
 
-/** True if the answer is right. */
-export function verify(answer: string, spec: VerifierSpec): boolean {
-  return VERIFIERS[spec.type].accepts(answer, spec);
+/** Judges an answer to a question. Throws SANDBOX_UNAVAILABLE where a program would have to run unprotected. */
+export function verify(
+  answer: string,
+  { verifier }: Pick<TaskItem, 'verifier'>,
+  tools: VerifierTools = {},
+): Verdict | Promise<Verdict> {
+  // The table pairs each type with its own specification; TypeScript cannot follow one index through both.
+  const found = VERIFIERS[verifier.type] as Verifier<VerifierSpec>;
+  return found.verify(answer, verifier, tools);
 }

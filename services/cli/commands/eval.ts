@@ -1,6 +1,7 @@
 import { Priority } from '#proto/zmesh/v1/common.js';
 import type { Strategy } from '#proto/zmesh/v1/dispatcher.js';
-import { loadTasks, type Split } from '#shared/tasks/load.js';
+import { loadTasks } from '#shared/tasks/load.js';
+import type { Split } from '#shared/tasks/task.js';
 import { DISPATCHER_OPTION, withDispatcher } from '../clients.js';
 import { defineCommand, UsageError } from '../command.js';
 import { compareStrategies, renderComparison } from '../eval/compare.js';

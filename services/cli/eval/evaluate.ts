@@ -8,7 +8,7 @@ import type {
 import { ZmeshError } from '#shared/errors.js';
 import type { RpcClient } from '#shared/rpc/client.js';
 import { messagesOf } from '#shared/tasks/messages.js';
-import type { Task, TaskItem } from '#shared/tasks/task.js';
+import type { TaskItem, TaskSplit } from '#shared/tasks/task.js';
 import { verify } from '#shared/tasks/verifier.js';
 import { askPatiently } from './patience.js';
 import { runPool } from './pool.js';
@@ -26,7 +26,7 @@ export interface EvalOptions {
   readonly client: Pick<RpcClient<typeof DispatcherServiceService>, 'complete'>;
   /** Name of the model; empty = the only one served. */
   readonly model: string;
-  readonly tasks: readonly Task[];
+  readonly tasks: readonly TaskSplit[];
   readonly strategies: readonly EvalStrategy[];
   /** Most questions of each task, the first ones. Default all. */
   readonly limit?: number | undefined;
@@ -39,7 +39,7 @@ export interface EvalOptions {
 }
 
 interface Job {
-  readonly task: Task;
+  readonly task: TaskSplit;
   readonly item: TaskItem;
   readonly strategy: EvalStrategy;
   readonly outcomes: Outcome[];
@@ -109,17 +109,22 @@ async function ask(
     },
   };
   const what = `${task.name}/${item.id} under ${strategy.name}`;
-  return judge(item, await askPatiently(what, signal, () => options.client.complete(request, { signal })));
+  const answered = await askPatiently(what, signal, () => options.client.complete(request, { signal }));
+  return judge(item, answered, signal);
 }
 
-function judge(item: TaskItem, { answers, receipt }: CompleteResponse): Outcome {
+async function judge(
+  item: TaskItem,
+  { answers, receipt }: CompleteResponse,
+  signal: AbortSignal,
+): Promise<Outcome> {
   const [answer] = answers;
   if (!answer || !receipt)
     throw new ZmeshError('INTERNAL', 'the dispatcher answered without an answer or a receipt');
   const over = answer.finishReason === FinishReason.STOP;
   return {
     id: item.id,
-    right: over && verify(answer.text, item.verifier),
+    right: over && (await verify(answer.text, item, { signal })).correct,
     text: answer.text,
     finishReason: answer.finishReason,
     tokens: answer.tokenIds.length,

@@ -2,7 +2,7 @@ import type { Priority } from '#proto/zmesh/v1/common.js';
 import type { DispatcherServiceService } from '#proto/zmesh/v1/dispatcher.js';
 import { ZmeshError } from '#shared/errors.js';
 import type { RpcClient } from '#shared/rpc/client.js';
-import type { Task } from '#shared/tasks/task.js';
+import type { TaskSplit } from '#shared/tasks/task.js';
 import type { EvalStrategy } from './evaluate.js';
 import { askPatiently } from './patience.js';
 import { runPool } from './pool.js';
@@ -25,7 +25,7 @@ export interface LabelOptions {
   /** Name of the model; empty = the only one served. */
   readonly model: string;
   /** A task of labelled questions (`isLabelTask`). */
-  readonly task: Task;
+  readonly task: TaskSplit;
   readonly strategy: EvalStrategy;
   /** Most questions, the first ones. Default all. */
   readonly limit?: number | undefined;
@@ -36,7 +36,7 @@ export interface LabelOptions {
 }
 
 /** True if every question of the task asks for a label: such a task measures pass 1, not answers. */
-export function isLabelTask(task: Task): boolean {
+export function isLabelTask(task: TaskSplit): boolean {
   return task.items.every((item) => item.verifier.type === 'label');
 }
 

@@ -16,7 +16,7 @@ import { runPool } from '#services/cli/eval/pool.js';
 import { cellOf } from '#services/cli/eval/result.js';
 import { accuracyTable, renderAccuracy } from '#services/cli/eval/tables.js';
 import { ZmeshError } from '#shared/errors.js';
-import type { Task, TaskItem } from '#shared/tasks/task.js';
+import type { TaskItem, TaskSplit } from '#shared/tasks/task.js';
 
 const NONE: EvalStrategy = { name: 'none', strategy: { kind: { $case: 'none', value: {} } } };
 const MATH: EvalStrategy = {
@@ -37,11 +37,11 @@ function item(id: string, value: string, more: Partial<TaskItem> = {}): TaskItem
   };
 }
 
-const SUMS: Task = {
+const SUMS: TaskSplit = {
   name: 'sums',
   items: [item('a', '1'), item('b', '2'), item('c', '3', { system: 'Add.', maxTokens: undefined })],
 };
-const OTHERS: Task = { name: 'others', items: [item('a', '4')] };
+const OTHERS: TaskSplit = { name: 'others', items: [item('a', '4')] };
 
 /** Answers right under math; under none only the first question. */
 function answer({ request }: CompleteRequest): CompleteResponse {
@@ -244,7 +244,10 @@ test('strategies are compared on the same questions, by task and over all', asyn
 test('label tasks go through pass 1 alone, without their own system message, into a confusion matrix', async () => {
   const label = (id: string, value: string): TaskItem =>
     item(id, '1', { system: 'Classify:', prompt: `${id} ${value}`, verifier: { type: 'label', value } });
-  const task: Task = { name: 'labels', items: [label('a', 'math'), label('b', 'math'), label('c', 'other')] };
+  const task: TaskSplit = {
+    name: 'labels',
+    items: [label('a', 'math'), label('b', 'math'), label('c', 'other')],
+  };
   assert(isLabelTask(task));
   assert(!isLabelTask(SUMS));
   const client = {

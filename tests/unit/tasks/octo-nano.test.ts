@@ -24,9 +24,9 @@ test('every listed answer of the embedded tasks passes its verifier, and a corru
         const listed = item.verifier.type === 'label' ? [item.verifier.value] : item.answers;
         assert(listed.length > 0, `${item.id} lists no answer`);
         for (const answer of listed) {
-          assert(verify(answer, item.verifier), `${item.id}: ${answer}`);
+          assert((await verify(answer, item)).correct, `${item.id}: ${answer}`);
           const wrong = corrupt(answer, item.verifier.type);
-          assert(!verify(wrong, item.verifier), `${item.id}: ${wrong}`);
+          assert(!(await verify(wrong, item)).correct, `${item.id}: ${wrong}`);
           right++;
         }
       }
@@ -63,7 +63,7 @@ test('a path without tasks is refused with what is missing', async () => {
   try {
     await assert.rejects(loadTasks(empty), {
       reason: 'INVALID_FIELD',
-      message: `no tasks at ${empty}: neither it nor a folder in it holds test.jsonl`,
+      message: `no tasks at ${empty}: neither it nor a folder in it holds questions of the split test`,
     });
     const missing = join(empty, 'nowhere');
     await assert.rejects(loadTasks(missing), {

@@ -59,17 +59,17 @@ test('every fault is told with its line', () => {
   const expected: readonly RegExp[] = [
     /^tasks\.jsonl:2: is not JSON: /,
     /^tasks\.jsonl:3: must be a JSON object$/,
-    /^tasks\.jsonl:4: "hint" is not a field \(id, prompt, system, answers, max_tokens, verifier\)$/,
+    /^tasks\.jsonl:4: "hint" is not a field \(id, prompt, system, answers, max_tokens, split, verifier\)$/,
     /^tasks\.jsonl:4: id must be a text that is not empty$/,
     /^tasks\.jsonl:4: prompt must be a text that is not empty$/,
     /^tasks\.jsonl:5: max_tokens must be a whole number from 1 to 1048576, not 0$/,
     /^tasks\.jsonl:6: answers must be a list of texts$/,
-    /^tasks\.jsonl:7: verifier\.type must be one of number, word, list-program, exact, label, not "essay"$/,
+    /^tasks\.jsonl:7: verifier\.type must be one of [a-z, -]+, not "essay"$/,
     /^tasks\.jsonl:8: verifier\.value must be a decimal number in a string, not "three"$/,
     /^tasks\.jsonl:9: verifier\."tests" is not a field of number$/,
     /^tasks\.jsonl:10: verifier\.tests\[0\] must have input and output, lists of digits 0 to 9$/,
     /^tasks\.jsonl:11: verifier\.tests must be a list that is not empty$/,
-    /^tasks\.jsonl:12: id "a" stands in line 1 too$/,
+    /^tasks\.jsonl:12: id "a" stands in tasks\.jsonl:1 too$/,
   ];
   assert.equal(lines.length, expected.length + 1);
   for (const [i, pattern] of expected.entries()) assert.match(lines[i + 1]!, pattern);

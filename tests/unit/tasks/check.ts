@@ -1,0 +1,18 @@
+import assert from 'node:assert/strict';
+import { itemFaults } from '#shared/tasks/item-faults.js';
+import { type VerifierSpec, verify } from '#shared/tasks/verifier.js';
+
+/** Asserts that a specification is sound, and for each [answer, right or wrong] the verdict and that its reward is ±1. */
+export async function check(
+  verifier: VerifierSpec,
+  cases: readonly (readonly [answer: string, right: boolean])[],
+): Promise<void> {
+  assert.deepEqual(itemFaults({ id: 'a', prompt: 'What?', verifier }), []);
+  for (const [answer, right] of cases) {
+    const { correct, reward, detail } = await verify(answer, { verifier });
+    const what = `${JSON.stringify(verifier)}: ${answer}`;
+    assert.equal(correct, right, `${what}: ${detail}`);
+    assert.equal(reward, right ? 1 : -1, what);
+    assert.notEqual(detail, '', what);
+  }
+}
