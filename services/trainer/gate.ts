@@ -21,14 +21,14 @@ export interface GateTask {
 export interface GateRule {
   /** Fewest questions of the expert's own task. Default 300. */
   readonly itemsMin: number;
-  /** How much worse than the base the expert may look on another task before it is said, in points of 100. Default 2. */
-  readonly harmPoints: number;
+  /** The difference of scores on another task below which harm is said, [-1, 0]. Default -0.02: two points. */
+  readonly harmMargin: number;
   /** Decides the bootstrap's draws. */
   readonly seed: bigint;
 }
 
 /** Defaults of the rule. */
-export const GATE_DEFAULTS = { itemsMin: 300, harmPoints: 2 } as const;
+export const GATE_DEFAULTS = { itemsMin: 300, harmMargin: -0.02 } as const;
 
 /** The expert against the base on one task. Scores are (1 + reward)/2: accuracy where rewards are ±1. */
 export interface TaskComparison {
@@ -41,6 +41,8 @@ export interface TaskComparison {
   readonly difference: Interval;
   /** Right against wrong, with Newcombe's interval and the exact McNemar p; undefined where rewards lie between −1 and 1. */
   readonly rightOrWrong: PairedComparison | undefined;
+  /** True for another task than the expert's own whose difference is below the margin. */
+  readonly harm: boolean;
 }
 
 /** What the gate decided. */
@@ -61,13 +63,16 @@ export interface Verdict {
  * Other tasks never fail it, since experts are chosen for each request; harm on them is said.
  */
 export function decide(own: GateTask, others: readonly GateTask[], rule: GateRule): Verdict {
-  const compared = compare(own, rule.seed);
-  const rest = others.map((task) => compare(task, rule.seed));
+  const compared = { ...compare(own, rule.seed), harm: false };
+  const rest = others.map((task) => {
+    const comparison = compare(task, rule.seed);
+    return { ...comparison, harm: comparison.difference.estimate < rule.harmMargin };
+  });
   const failures = failuresOf(compared, rule.itemsMin);
   return {
     passed: failures.length === 0,
     failures,
-    warnings: rest.filter(({ difference }) => difference.estimate < -rule.harmPoints / 100).map(harmText),
+    warnings: rest.filter(({ harm }) => harm).map(harmText),
     own: compared,
     others: rest,
   };
@@ -81,7 +86,7 @@ export function heldOut(split: readonly TaskItem[], used: readonly TaskItem[]): 
   return split.filter((item) => !ids.has(item.id) && !questions.has(asked(item)));
 }
 
-function compare({ task, pairs }: GateTask, seed: bigint): TaskComparison {
+function compare({ task, pairs }: GateTask, seed: bigint): Omit<TaskComparison, 'harm'> {
   const scores = pairs.map(({ base, expert }) => ({ base: (1 + base) / 2, expert: (1 + expert) / 2 }));
   const mean = (of: 'base' | 'expert'): number =>
     scores.reduce((sum, score) => sum + score[of], 0) / scores.length;

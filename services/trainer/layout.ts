@@ -21,15 +21,28 @@ export interface Layout {
   readonly size: number;
 }
 
-/** Which of a model's adapted matrices are trained. */
-export const MATRIX_CHOICES = ['all', 'mlp', 'attention'] as const;
+/** Names of groups of matrices. */
+const GROUPS = ['all', 'mlp', 'attention'];
 
-/** One of MATRIX_CHOICES. */
-export type MatrixChoice = (typeof MATRIX_CHOICES)[number];
-
-/** Lays the chosen matrices out in the model's order. Throws INVALID_FIELD if the model adapts none of them. */
-export function layoutOf(model: readonly SpectralMatrix[], choice: MatrixChoice): Layout {
-  const chosen = model.filter(({ name }) => choice === 'all' || name.includes('mlp') === (choice === 'mlp'));
+/**
+ * Lays the chosen matrices out in the model's order. `choice` is comma separated: `all`, `mlp` (weights with "mlp" in their
+ * name), `attention` (the others) or weight names. Throws UNKNOWN_MATRIX for a name that the model does not adapt, and
+ * INVALID_FIELD if nothing is left to train.
+ */
+export function layoutOf(model: readonly SpectralMatrix[], choice: string): Layout {
+  const wanted = new Set(choice.split(',').map((name) => name.trim()));
+  const unknown = [...wanted].find(
+    (name) => !GROUPS.includes(name) && !model.some((matrix) => matrix.name === name),
+  );
+  if (unknown !== undefined)
+    throw new ZmeshError('UNKNOWN_MATRIX', `matrices: the model does not adapt "${unknown}" here`, {
+      field: 'settings.matrices',
+      names: { matrix: unknown },
+    });
+  const chosen = model.filter(
+    ({ name }) =>
+      wanted.has('all') || wanted.has(name) || wanted.has(name.includes('mlp') ? 'mlp' : 'attention'),
+  );
   if (chosen.length === 0)
     throw new ZmeshError('INVALID_FIELD', `matrices: the model adapts no ${choice} matrix`, {
       field: 'settings.matrices',

@@ -8,6 +8,7 @@ export const METRICS = {
   signal: 'share of questions whose answers do not all have the same reward, [0, 1]',
   'answer-tokens': 'mean tokens of a rollout',
   truncated: 'share of rollouts that ran out of their budget, [0, 1]',
+  loss: 'the loss: policy part and weighted divergence',
   'policy-loss': 'policy part of the loss',
   kl: 'mean divergence from the base of an answer, nats, in the direction that is trained; 0 where it is off',
   'log-prob': 'mean log-probability of a trained answer, nats',

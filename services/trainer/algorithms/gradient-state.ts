@@ -77,6 +77,7 @@ export async function followGradient(
       },
     },
     metrics: {
+      loss: result.kls.reduce((sum, kl, i) => sum + kl * weighty[i]!.klWeight, result.policyLoss),
       'policy-loss': result.policyLoss,
       kl: meanOr(result.kls, 0),
       ...(result.logProbs.length > 0 ? { 'log-prob': meanOr(result.logProbs, 0) } : {}),

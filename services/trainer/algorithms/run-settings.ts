@@ -1,5 +1,4 @@
 import type { SettingRule } from '#shared/config.js';
-import { MATRIX_CHOICES } from '../layout.js';
 
 /** Settings that every algorithm has. Defaults are the recommended preset's. */
 export const RUN_SETTINGS = {
@@ -24,10 +23,9 @@ export const RUN_SETTINGS = {
     help: 'epoch: no question again before all were asked; independent: every batch is drawn from all.',
   },
   matrices: {
-    type: 'choice',
-    default: 'all',
-    choices: MATRIX_CHOICES,
-    help: "Which of the model's adapted matrices are trained.",
+    type: 'string',
+    default: 'mlp',
+    help: 'Matrices that are trained, comma separated: mlp, attention, all, or weight names.',
   },
   normalisation: {
     type: 'choice',

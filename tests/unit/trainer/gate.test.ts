@@ -68,8 +68,11 @@ test('harm on other tasks beyond the margin is said and does not fail', () => {
   assert.equal(verdict.warnings.length, 1);
   assert.match(verdict.warnings[0]!, /on words the expert scores −0\.033 \[−0\.05/);
   assert.deepEqual(
-    verdict.others.map(({ task: name }) => name),
-    ['words', 'code'],
+    verdict.others.map(({ task: name, harm }) => [name, harm]),
+    [
+      ['words', true],
+      ['code', false],
+    ],
   );
 });
 

@@ -15,7 +15,12 @@ test('a layout keeps the matrices of its choice in the order of the model', () =
   ]);
   assert.deepEqual(layoutOf(MODEL, 'mlp').slots, [{ name: 'l.0.mlp.up_proj.weight', offset: 0, length: 3 }]);
   assert.equal(layoutOf(MODEL, 'attention').size, 2);
-  assert.throws(() => layoutOf(MODEL.slice(0, 1), 'mlp'), /the model adapts no mlp matrix/);
+  assert.equal(layoutOf(MODEL, 'mlp, l.0.self_attn.q_proj.weight').size, 5);
+  assert.throws(() => layoutOf(MODEL.slice(0, 1), 'mlp'), { reason: 'INVALID_FIELD' });
+  assert.throws(() => layoutOf(MODEL, 'mlp,l.9.mlp.up_proj.weight'), {
+    reason: 'UNKNOWN_MATRIX',
+    message: /does not adapt "l.9.mlp.up_proj.weight"/,
+  });
 });
 
 test('packing and unpacking are each other’s inverse', () => {
