@@ -2,6 +2,7 @@ import { bootstrapMean } from '#shared/statistics/bootstrap.js';
 import { comparePaired, type PairedComparison } from '#shared/statistics/paired.js';
 import type { Interval } from '#shared/statistics/wilson.js';
 import type { TaskItem } from '#shared/tasks/task.js';
+import { scoreOf } from './score.js';
 
 /** One question, answered by the base and by the expert. */
 export interface PairedRewards {
@@ -87,7 +88,7 @@ export function heldOut(split: readonly TaskItem[], used: readonly TaskItem[]): 
 }
 
 function compare({ task, pairs }: GateTask, seed: bigint): Omit<TaskComparison, 'harm'> {
-  const scores = pairs.map(({ base, expert }) => ({ base: (1 + base) / 2, expert: (1 + expert) / 2 }));
+  const scores = pairs.map(({ base, expert }) => ({ base: scoreOf(base), expert: scoreOf(expert) }));
   const mean = (of: 'base' | 'expert'): number =>
     scores.reduce((sum, score) => sum + score[of], 0) / scores.length;
   const binary = scores.every(({ base, expert }) => isBit(base) && isBit(expert));

@@ -8,7 +8,7 @@ import type { TrainingState } from './state.js';
 export interface Validation {
   /** Steps done when it was made. */
   readonly step: number;
-  /** What decides which step is kept: mean reward of greedy answers, [-1, 1]. */
+  /** What decides which step is kept: mean score of greedy answers, [0, 1]. */
   readonly score: number;
   /** Share of answers with a reward above 0, [0, 1]. */
   readonly right: number;

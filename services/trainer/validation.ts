@@ -4,6 +4,7 @@ import type { Trials } from './algorithms/algorithm.js';
 import { drawStream, permutation } from './draws.js';
 import type { Multipliers } from './layout.js';
 import { runSettings, type Validation } from './loop.js';
+import { scoreOf } from './score.js';
 import type { TrainingState } from './state.js';
 
 /** The questions that a run's validations ask: the same ones each time, drawn by the run's seed, in the split's order. */
@@ -29,7 +30,7 @@ export async function validate(
   const rollouts = await trials.sample(request, signal);
   const rewards = (await trials.reward(items, rollouts, signal)).flat();
   return {
-    score: mean(rewards),
+    score: scoreOf(mean(rewards)),
     right: rewards.filter((reward) => reward > 0).length / rewards.length,
     items: items.length,
   };
