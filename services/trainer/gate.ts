@@ -1,8 +1,8 @@
 import { bootstrapMean } from '#shared/statistics/bootstrap.js';
 import { comparePaired, type PairedComparison } from '#shared/statistics/paired.js';
+import { scoreOf } from '#shared/statistics/score.js';
 import type { Interval } from '#shared/statistics/wilson.js';
 import type { TaskItem } from '#shared/tasks/task.js';
-import { scoreOf } from './score.js';
 
 /** One question, answered by the base and by the expert. */
 export interface PairedRewards {

@@ -1,10 +1,10 @@
+import { scoreOf } from '#shared/statistics/score.js';
 import type { TaskItem } from '#shared/tasks/task.js';
 import { mean } from './advantages.js';
 import type { Trials } from './algorithms/algorithm.js';
 import { drawStream, permutation } from './draws.js';
 import type { Multipliers } from './layout.js';
 import { runSettings, type Validation } from './loop.js';
-import { scoreOf } from './score.js';
 import type { TrainingState } from './state.js';
 
 /** The questions that a run's validations ask: the same ones each time, drawn by the run's seed, in the split's order. */

@@ -1,6 +1,6 @@
-import { linePlot } from '#shared/plots/line-plot.js';
-import { type Picture, stack } from '#shared/plots/svg.js';
-import { scoreOf } from './score.js';
+import { scoreOf } from '../statistics/score.js';
+import { linePlot } from './line-plot.js';
+import { type Picture, stack } from './svg.js';
 
 /** One step or validation of a run, as far as the picture shows it. */
 export interface CurvePoint {

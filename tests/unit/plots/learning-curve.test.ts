@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { learningCurve } from '#services/trainer/learning-curve.js';
+import { learningCurve } from '#shared/plots/learning-curve.js';
 import { renderSvg } from '#shared/plots/theme.js';
 
 const POINTS = [
