@@ -4,6 +4,7 @@ import { ZmeshError } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Binding } from './bind.js';
 import { noLateMessages } from './deadline.js';
+import { reasonedRefusals } from './library-status.js';
 import { addReflection } from './reflection.js';
 import { replaceBeforeResetLimit } from './reset-limit.js';
 import { serverTracing } from './tracing.js';
@@ -39,7 +40,7 @@ export interface RpcServer {
 export async function serve(options: ServeOptions): Promise<RpcServer> {
   const limit = options.maxReceiveBytes ?? MESSAGE_BYTES_MAX;
   const server = new grpc.Server({
-    interceptors: [serverTracing, noLateMessages],
+    interceptors: [reasonedRefusals, serverTracing, noLateMessages],
     'grpc.max_receive_message_length': limit,
     'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
     'grpc.keepalive_time_ms': 60_000,
