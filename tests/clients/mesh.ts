@@ -15,8 +15,8 @@ export interface ClientMesh {
   readonly dispatcher: string;
   readonly registry: string;
   readonly inference: string;
-  /** `host:port` of every process that speaks gRPC. */
-  readonly servers: readonly string[];
+  /** Every process that speaks gRPC. */
+  readonly servers: readonly { readonly name: string; readonly address: string }[];
   /** URL of the trace store. */
   readonly traces: string;
   /** Process id of the dispatcher. */
@@ -50,8 +50,8 @@ export async function startClientMesh(): Promise<ClientMesh> {
     ...mesh.addresses,
     inference,
     // What speaks something else has a URL.
-    servers: [...processes.values()].flatMap(({ address }) =>
-      address === undefined || address.includes('://') ? [] : [address],
+    servers: [...processes.values()].flatMap(({ name, address }) =>
+      address === undefined || address.includes('://') ? [] : [{ name, address }],
     ),
     dispatcherPid,
     async stop() {
