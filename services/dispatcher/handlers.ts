@@ -11,7 +11,7 @@ import { complete } from './complete.js';
 import { classify, dispatch, type Mesh } from './dispatch.js';
 import type { Gate } from './gate.js';
 import { listModels } from './list-models.js';
-import { measured } from './measure.js';
+import { measured, measuredClassification } from './measure.js';
 import type { GenerationQuestion } from './question.js';
 import { shortReceipt } from './receipt.js';
 import { classificationQuestion, generationQuestion, type RequestSettings } from './request.js';
@@ -55,7 +55,7 @@ export function dispatcherHandlers({ mesh, gate, settings }: HandlersOptions): B
       const leave = gate.enter();
       try {
         const question = begin(request, call);
-        yield* withReceipt(measured(question, dispatch(question, mesh)), call);
+        yield* withReceipt(measured(question, 'Generate', dispatch(question, mesh)), call);
       } finally {
         leave();
       }
@@ -63,13 +63,16 @@ export function dispatcherHandlers({ mesh, gate, settings }: HandlersOptions): B
     complete: ({ request }, call) =>
       inside(async () => {
         const question = begin(request, call);
-        return complete(withReceipt(measured(question, dispatch(question, mesh)), call), question.n);
+        return complete(
+          withReceipt(measured(question, 'Complete', dispatch(question, mesh)), call),
+          question.n,
+        );
       }),
     classify: (request, call) =>
       inside(async () => {
         const question = classificationQuestion(request, call, settings);
         nameRequest(call, question.requestId, question.traceId);
-        const response = await classify(question, mesh);
+        const response = await measuredClassification(question, () => classify(question, mesh));
         if (response.receipt) tellReceipt(call, response.receipt);
         return response;
       }),

@@ -13,6 +13,7 @@ import { followRegistry } from './catalog-follow.js';
 import type { DispatcherSettings } from './config.js';
 import { createGate } from './gate.js';
 import { dispatcherHandlers } from './handlers.js';
+import { observeDispatcher } from './metrics.js';
 import { createModels } from './models.js';
 
 /** How long asking the registry for one name may take, milliseconds. */
@@ -49,10 +50,12 @@ export async function startDispatcher(settings: DispatcherSettings, log: Logger)
     return expert;
   };
   const gate = createGate(settings.requestsMax);
+  const stopMetrics = observeDispatcher({ replicas, catalog, gate, requestsMax: settings.requestsMax });
   const mesh = { ...settings, inference, catalog, models, lookUp };
   const close = async (): Promise<void> => {
     await Promise.all([catalog.stop(), watch?.stop(), replicas.close()]);
     registry.close();
+    stopMetrics();
   };
   try {
     const wait = new AbortController();

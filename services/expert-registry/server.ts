@@ -9,6 +9,7 @@ import { serve } from '#shared/rpc/server.js';
 import type { RegistrySettings } from './config.js';
 import { feedView } from './feed.js';
 import { createHandlers } from './handlers.js';
+import { observeRegistry } from './metrics.js';
 import { createRegistry } from './registry.js';
 import { startRelay } from './relay.js';
 import { openJetStreamStore } from './store-jetstream.js';
@@ -21,6 +22,7 @@ export async function startRegistry(settings: RegistrySettings, log: Logger): Pr
   const registry = createRegistry({ store, maxVectorsBytes: settings.maxVectorsBytes });
   const feed = feedView(store, registry.view, log);
   await feed.loaded;
+  const stopMetrics = observeRegistry(registry.view);
   const relay = startRelay(connection, registry.view, log);
 
   const draining = new AbortController();
@@ -39,6 +41,7 @@ export async function startRegistry(settings: RegistrySettings, log: Logger): Pr
       await relay.stop();
       await feed.stop();
       await connection.close();
+      stopMetrics();
     },
   };
 }

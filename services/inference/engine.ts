@@ -16,11 +16,13 @@ import type {
   RuntimeSource,
   ScoreMessage,
   ScoreResult,
+  StepFacts,
   StepMessage,
   ToEngine,
   TokenMessage,
 } from './engine/protocol.js';
 import { SpectrumCache, type SpectrumLease } from './engine/spectra.js';
+import type { PriorityClass } from './engine/task.js';
 import type { RuntimeInfo } from './runtime/runtime.js';
 
 /** What an engine is started with. */
@@ -29,6 +31,25 @@ export interface EngineOptions {
   readonly limits: EngineLimits;
   /** Bytes of composed spectra that stay resident. */
   readonly spectrumMaxBytes: number;
+  /** Hears what the engine does, for metrics. Default nobody. */
+  readonly meter?: EngineMeter;
+}
+
+/** Hears what an engine does. */
+export interface EngineMeter {
+  /** The runtime was called. */
+  stepped(step: StepFacts): void;
+  /** A request ended; `failure` is the reason of a failed one. */
+  ended(times: RequestTimes, request: EndedRequest): void;
+}
+
+/** A request that has ended. */
+export interface EndedRequest {
+  readonly kind: 'generate' | 'score';
+  readonly priority: PriorityClass;
+  readonly promptTokens: number;
+  readonly outputTokens: number;
+  readonly failure: string | undefined;
 }
 
 type Given<M> = Omit<M, 'type' | 'id' | 'mixture' | 'arrivedMs'> & {
@@ -81,6 +102,7 @@ interface Pending {
   readonly kind: 'generate' | 'score';
   readonly spectrum: SpectrumLease;
   readonly parent: Context;
+  readonly priority: PriorityClass;
   readonly promptTokens: number;
   tokens: number;
   /** Why its caller left; undefined while it has not. */
@@ -111,6 +133,7 @@ class WorkerEngine implements Engine {
   readonly stopped: Promise<ZmeshError>;
   load: EngineLoad;
   readonly #worker: Worker;
+  readonly #meter: EngineMeter | undefined;
   readonly #pending = new Map<number, Pending>();
   #requests = 0;
   #draining = false;
@@ -120,8 +143,15 @@ class WorkerEngine implements Engine {
   constructor(worker: Worker, info: RuntimeInfo, options: EngineOptions) {
     this.info = info;
     this.limits = options.limits;
-    this.load = { waitingInteractive: 0, waitingBatch: 0, running: 0, freePages: info.pageCount };
+    this.load = {
+      waitingInteractive: 0,
+      waitingBatch: 0,
+      running: 0,
+      freePages: info.pageCount,
+      keptPages: 0,
+    };
     this.#worker = worker;
+    this.#meter = options.meter;
     this.spectra = new SpectrumCache(options.spectrumMaxBytes, (message) => this.#post(message));
     worker.on('message', (message: StepMessage) => this.#receive(message));
     this.stopped = new Promise((resolve) => {
@@ -180,12 +210,13 @@ class WorkerEngine implements Engine {
       spectrum.release();
       throw refused;
     }
-    const { id, type: kind, prompt } = message;
+    const { id, type: kind, prompt, priority } = message;
     const pending: Pending = {
       queue: new EventQueue(),
       kind,
       spectrum,
       parent: activeContext(),
+      priority,
       promptTokens: prompt.length,
       tokens: 0,
       left: undefined,
@@ -226,6 +257,7 @@ class WorkerEngine implements Engine {
 
   #receive(message: StepMessage): void {
     this.load = message.load;
+    for (const step of message.steps) this.#meter?.stepped(step);
     for (const { id, ...event } of message.tokens) {
       const pending = this.#pending.get(id);
       if (!pending) continue;
@@ -244,6 +276,9 @@ class WorkerEngine implements Engine {
       const { kind, parent, promptTokens, tokens: outputTokens } = pending;
       const failed = error ? { error: pending.left ?? error } : {};
       recordPhases(times, { kind, parent, promptTokens, outputTokens, ...failed });
+      const left = pending.left instanceof ZmeshError ? pending.left : error;
+      const { priority } = pending;
+      this.#meter?.ended(times, { kind, priority, promptTokens, outputTokens, failure: left?.reason });
     }
   }
 

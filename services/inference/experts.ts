@@ -47,6 +47,9 @@ export class ExpertCache {
   readonly #retired = new Set<string>();
   readonly #pinned = new Set<string>();
   #bytes = 0;
+  #hits = 0;
+  #fetches = 0;
+  #fetchedBytes = 0;
 
   constructor(source: ExpertSource, maxBytes: number) {
     this.#source = source;
@@ -56,6 +59,11 @@ export class ExpertCache {
   /** Bytes of the resident experts' vectors. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** How often an expert was at hand, how often one was fetched, and the bytes of vectors that came, since the start. */
+  get use(): { readonly hits: number; readonly fetches: number; readonly fetchedBytes: number } {
+    return { hits: this.#hits, fetches: this.#fetches, fetchedBytes: this.#fetchedBytes };
   }
 
   /** The resident versions, the last used first. */
@@ -80,6 +88,7 @@ export class ExpertCache {
     this.checkServed(reference);
     const at = this.#resident.get(reference.version);
     if (at) {
+      this.#hits++;
       this.#resident.delete(reference.version);
       this.#resident.set(reference.version, at);
       return { resident: checkNamed(at, reference), fetched: false };
@@ -142,6 +151,8 @@ export class ExpertCache {
 
   async #load(reference: ExpertReference): Promise<ResidentExpert> {
     const { spec, vectors, retired } = await this.#source.fetch(reference);
+    this.#fetches++;
+    this.#fetchedBytes += vectors.byteLength;
     if (retired) this.retire(reference.version);
     this.checkServed(reference);
     const multipliers = readVectors(vectors);

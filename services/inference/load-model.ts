@@ -1,11 +1,11 @@
 import { isAbsolute } from 'node:path';
-import { observeQueueDepth } from '#shared/telemetry/metrics.js';
 import type { InferenceSettings } from './config.js';
 import { DraftStore } from './drafts.js';
 import type { EngineLimits, RuntimeSource } from './engine/protocol.js';
 import { startEngine } from './engine.js';
 import type { ExpertCache } from './experts.js';
 import { type MemoryBudget, preparedBytes } from './memory-budget.js';
+import { engineMeter } from './metrics.js';
 import { createMixtures } from './mixtures.js';
 import { loadPrepared, loadSigma } from './model/load.js';
 import { preparedFolder } from './model/prepared-files.js';
@@ -49,11 +49,12 @@ export async function loadModel(
     queueMax: settings.queueMax,
     prefixBytes: settings.prefixBytes,
   };
-  const engine = await startEngine({ runtime, limits, spectrumMaxBytes: settings.spectrumMaxBytes });
-  observeQueueDepth(prepared.name, () => [
-    { priority: 'interactive', depth: engine.load.waitingInteractive },
-    { priority: 'batch', depth: engine.load.waitingBatch },
-  ]);
+  const engine = await startEngine({
+    runtime,
+    limits,
+    spectrumMaxBytes: settings.spectrumMaxBytes,
+    meter: engineMeter(prepared.name),
+  });
   const matrices = prepared.adapted.map(({ name }) => ({ name, sigma: sigma.get(name)! }));
   const { name: model, basisId } = prepared;
   const drafts = new DraftStore({ max: settings.draftsMax, leaseMs: settings.draftLeaseMs });

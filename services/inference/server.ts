@@ -10,6 +10,7 @@ import { followExperts } from './follow-experts.js';
 import { inferenceHandlers } from './handlers.js';
 import { type LoadedModel, loadModel } from './load-model.js';
 import { MemoryBudget } from './memory-budget.js';
+import { observeInference } from './metrics.js';
 import { createPreload, type Preload } from './preload.js';
 import { preloadName } from './preload-name.js';
 import { advertisedAddress, announce } from './presence.js';
@@ -54,6 +55,7 @@ export async function startInference(
     log.info({ model: name, fingerprint, kvTokens: pageCount * pageTokens, weightBytes }, 'model loaded');
   }
   const models = servedModels(loaded);
+  const stopMetrics = observeInference(models.all, experts);
 
   const ending = new AbortController();
   const { signal } = ending;
@@ -87,6 +89,7 @@ export async function startInference(
       await Promise.all(loaded.map(({ engine }) => engine.drain()));
       await following;
       registry?.close();
+      stopMetrics();
     },
   };
 }

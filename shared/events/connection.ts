@@ -2,6 +2,8 @@ import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManage
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { ZmeshError } from '../errors.js';
 import type { Logger } from '../log.js';
+import { observeLevel } from '../telemetry/instruments.js';
+import { ZMESH } from '../telemetry/semconv.js';
 import { compareVersions, MINIMUM_SERVER_VERSION } from './server-version.js';
 
 /** A connection to NATS that comes back by itself. */
@@ -27,6 +29,12 @@ export interface EventConnectionOptions {
   /** How long the first connection may take. Default 5000. */
   readonly connectTimeoutMs?: number;
 }
+
+const CONNECTED = {
+  name: 'zmesh.nats.connected',
+  unit: '1',
+  description: '1 while the connection to NATS is up, 0 while it is dialled',
+};
 
 /** A call that gets no answer from JetStream fails after this time. */
 export const REQUEST_TIMEOUT_MS = 3000;
@@ -57,6 +65,9 @@ export async function connectEvents(options: EventConnectionOptions): Promise<Ev
       });
     });
     const state = watchState(nc, log.child({ nats: url, client: name }));
+    const stopMetrics = observeLevel(CONNECTED, () => [
+      { value: state.connected ? 1 : 0, attributes: { [ZMESH.CONNECTION]: name } },
+    ]);
     return {
       nc,
       jsm,
@@ -65,7 +76,10 @@ export async function connectEvents(options: EventConnectionOptions): Promise<Ev
         return state.connected;
       },
       onState: state.onState,
-      close: () => close(nc),
+      close() {
+        stopMetrics();
+        return close(nc);
+      },
     };
   } catch (error) {
     await close(nc);

@@ -8,6 +8,7 @@ import {
   SpanStatusCode,
   trace,
 } from '@opentelemetry/api';
+import { recordServedCall } from '../telemetry/rpc-metrics.js';
 
 const tracer = trace.getTracer('zmesh-rpc');
 const setter = { set: (metadata: grpc.Metadata, key: string, value: string) => metadata.set(key, value) };
@@ -50,19 +51,29 @@ export const clientTracing: grpc.Interceptor = (options, nextCall) => {
   });
 };
 
-/** Server interceptor: a SERVER span around each call, child of the caller's; the handler runs inside its context. */
+/** Server interceptor: a SERVER span around each call, child of the caller's, and its time as a metric; the handler runs inside its context. */
 export const serverTracing: grpc.ServerInterceptor = (method, call) => {
   if (untraced(method.path)) return new grpc.ServerInterceptingCall(call);
   let span: Span | undefined;
+  let startMs = 0;
   let active = ROOT_CONTEXT;
   const end = (code: grpc.status, details: string): void => {
-    if (span) finish(span, code, details, SERVER_FAULTS.has(code));
+    if (!span) return;
+    const failed = SERVER_FAULTS.has(code);
+    finish(span, code, details, failed);
     span = undefined;
+    recordServedCall({
+      method: method.path.slice(1),
+      code: grpc.status[code],
+      durationMs: performance.now() - startMs,
+      failed,
+    });
   };
   return new grpc.ServerInterceptingCall(call, {
     start(next) {
       next({
         onReceiveMetadata(metadata, nextMetadata) {
+          startMs = performance.now();
           const parent = propagation.extract(ROOT_CONTEXT, metadata, getter);
           span = tracer.startSpan(
             method.path.slice(1),

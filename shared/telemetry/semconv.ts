@@ -89,6 +89,20 @@ export const ZMESH = {
   EXPERT: 'zmesh.expert',
   /** Registry revision of an event. */
   REVISION: 'zmesh.registry.revision',
+  /** `first` or `second`; on metrics. */
+  PASS: 'zmesh.pass',
+  /** What the rows of an engine step were: `prompt`, `answer`, or `mixed`; on metrics. */
+  STEP_KIND: 'zmesh.engine.step.kind',
+  /** Whose KV pages: of `running` requests, `kept` for prompts to come, or `free`; on metrics. */
+  PAGE_STATE: 'zmesh.engine.pages.state',
+  /** How something was found: `resident` or `fetched`, a mixture `resident` or `composed`; on metrics. */
+  FOUND: 'zmesh.found',
+  /** `up` or `down`; on metrics of replicas. */
+  REPLICA_STATE: 'zmesh.replica.state',
+  /** `served` or `retired`; on metrics of versions. */
+  VERSION_STATE: 'zmesh.version.state',
+  /** Name of a connection to NATS. */
+  CONNECTION: 'zmesh.nats.connection',
 } as const;
 
 /** Names of the spans that are no remote call and no message. */

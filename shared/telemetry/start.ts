@@ -19,6 +19,7 @@ import { logDiagnostics } from './diagnostics.js';
 import { telemetryEnvironment } from './environment.js';
 import { metricExporter, spanExporter } from './exporters.js';
 import { headSampler } from './head-sampler.js';
+import { observeProcess } from './process-metrics.js';
 import { prometheusPage } from './prometheus.js';
 import { recordEverything } from './sampler.js';
 import { sinkProcessor } from './sink-processor.js';
@@ -91,11 +92,13 @@ export function startTelemetry(service: string, options: TelemetryOptions = {}):
   const readers = prometheus ? [prometheus.reader, ...pushing] : [];
   const measuring = new MeterProvider({ resource, readers });
   metrics.setGlobalMeterProvider(measuring);
+  const stopObserving = settings.disabled ? undefined : observeProcess();
 
   return {
     page: prometheus?.page,
     async shutdown() {
       await withinLimit(Promise.allSettled([tracing.shutdown(), measuring.shutdown()]));
+      stopObserving?.();
       trace.disable();
       metrics.disable();
       context.disable();

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { RandomStream } from '#shared/random.js';
 import type { SpectrumHandle, StepResult } from '../runtime/runtime.js';
 import { checkFinite } from './finite.js';
 import type { Outbox } from './outbox.js';
@@ -6,7 +7,6 @@ import { PageList } from './page-list.js';
 import type { PageAllocator } from './pages.js';
 import type { PrefixCache } from './prefix-cache.js';
 import type { GenerateMessage } from './protocol.js';
-import { RandomStream } from '#shared/random.js';
 import { type Draw, draw, neededOutputs } from './sampling.js';
 import type { Row, Task } from './task.js';
 

@@ -3,7 +3,7 @@ import type { Runtime } from '../runtime/runtime.js';
 import type { Batch } from './batches.js';
 import type { Inbox } from './inbox.js';
 import { failureMessage, type Outbox } from './outbox.js';
-import type { StepMessage, ToEngine } from './protocol.js';
+import type { StepFacts, StepMessage, ToEngine } from './protocol.js';
 import type { RequestLedger } from './request-ledger.js';
 import type { Scheduler } from './scheduler.js';
 
@@ -42,10 +42,12 @@ async function runBatch({ runtime, scheduler, ledger, outbox }: LoopParts, batch
     if (scheduler.remove(id)) outbox.end(ledger.ended(id, { failure: failureMessage(error) }));
   };
   try {
+    const startMs = ledger.now();
     const result = await runtime.step(
       batch.rows.map((row) => row.step),
       batch.outputs,
     );
+    outbox.step(stepFacts(batch, ledger.now() - startMs));
     let at = 0;
     for (const row of batch.rows) {
       try {
@@ -62,6 +64,13 @@ async function runBatch({ runtime, scheduler, ledger, outbox }: LoopParts, batch
     if (!(error instanceof ZmeshError)) throw error;
     for (const { task } of batch.rows) failed(task.id, error);
   }
+}
+
+function stepFacts({ rows }: Batch, durationMs: number): StepFacts {
+  const prompts = rows.filter(({ answer }) => answer < 0).length;
+  const kind = prompts === 0 ? 'answer' : prompts === rows.length ? 'prompt' : 'mixed';
+  const tokens = rows.reduce((sum, { step }) => sum + step.tokens.length, 0);
+  return { kind, rows: rows.length, tokens, durationMs };
 }
 
 function emit({ scheduler, ledger, outbox, send }: LoopParts): void {

@@ -4,6 +4,7 @@ import type {
   EndMessage,
   EngineLoad,
   FailureMessage,
+  StepFacts,
   StepMessage,
   TokenMessage,
 } from './protocol.js';
@@ -13,6 +14,7 @@ export class Outbox {
   #tokens: TokenMessage[] = [];
   #answers: AnswerEndMessage[] = [];
   #ended: EndMessage[] = [];
+  #steps: StepFacts[] = [];
 
   token(message: TokenMessage): void {
     this.#tokens.push(message);
@@ -26,6 +28,11 @@ export class Outbox {
     this.#ended.push(message);
   }
 
+  /** Told with whatever happens next. */
+  step(facts: StepFacts): void {
+    this.#steps.push(facts);
+  }
+
   /** The message so far, or null if nothing happened; empties the box. */
   take(load: () => EngineLoad): StepMessage | null {
     if (this.#tokens.length + this.#answers.length + this.#ended.length === 0) return null;
@@ -34,11 +41,13 @@ export class Outbox {
       tokens: this.#tokens,
       answers: this.#answers,
       ended: this.#ended,
+      steps: this.#steps,
       load: load(),
     };
     this.#tokens = [];
     this.#answers = [];
     this.#ended = [];
+    this.#steps = [];
     return message;
   }
 }

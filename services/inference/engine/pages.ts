@@ -29,6 +29,11 @@ export class PageAllocator {
     return this.#free.length + this.#idle;
   }
 
+  /** Kept pages that nobody holds. */
+  get idleCount(): number {
+    return this.#idle;
+  }
+
   /** Pages promised to running requests, those they hold already included. */
   get reservedCount(): number {
     return this.#reserved;

@@ -162,7 +162,18 @@ export interface StepMessage {
   readonly tokens: readonly TokenMessage[];
   readonly answers: readonly AnswerEndMessage[];
   readonly ended: readonly EndMessage[];
+  /** Calls of the runtime since the last message: prompts are computed in several that tell nothing else. */
+  readonly steps: readonly StepFacts[];
   readonly load: EngineLoad;
+}
+
+/** One call of the runtime. */
+export interface StepFacts {
+  readonly kind: 'prompt' | 'answer' | 'mixed';
+  readonly rows: number;
+  /** New tokens that it computed, padding not counted. */
+  readonly tokens: number;
+  readonly durationMs: number;
 }
 
 /** How busy an engine is. */
@@ -170,7 +181,10 @@ export interface EngineLoad {
   readonly waitingInteractive: number;
   readonly waitingBatch: number;
   readonly running: number;
+  /** Pages that nobody holds, kept ones included. */
   readonly freePages: number;
+  /** Those of the free pages that are kept for prompts to come. */
+  readonly keptPages: number;
 }
 
 /** What the worker tells the main thread. */

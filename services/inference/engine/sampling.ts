@@ -1,5 +1,5 @@
-import type { StepResult } from '../runtime/runtime.js';
 import type { RandomStream } from '#shared/random.js';
+import type { StepResult } from '../runtime/runtime.js';
 
 /** How tokens are drawn; every field has its value, ranges are those of `Sampling` in the proto. */
 export interface SamplingPlan {

@@ -47,6 +47,7 @@ export class Scheduler {
       waitingBatch: this.#queues.waiting('batch'),
       running: this.#running.length,
       freePages: this.#allocator.freeCount,
+      keptPages: this.#allocator.idleCount,
     };
   }
 

@@ -29,6 +29,8 @@ export class SpectrumCache {
   /** In the order of last use. */
   readonly #entries = new Map<string, Entry>();
   #bytes = 0;
+  #hits = 0;
+  #added = 0;
 
   constructor(maxBytes: number, post: (message: ToEngine) => void) {
     this.#maxBytes = maxBytes;
@@ -40,6 +42,11 @@ export class SpectrumCache {
     return this.#bytes;
   }
 
+  /** How many leases found their spectrum resident, and how many spectra were added, since the start. */
+  get use(): { readonly hits: number; readonly added: number } {
+    return { hits: this.#hits, added: this.#added };
+  }
+
   /** Number of spectra that are resident. */
   get count(): number {
     return this.#entries.size;
@@ -47,6 +54,12 @@ export class SpectrumCache {
 
   /** A lease of a resident spectrum; null if it is not. */
   lease(mixture: string): SpectrumLease | null {
+    const lease = this.#lease(mixture);
+    if (lease) this.#hits++;
+    return lease;
+  }
+
+  #lease(mixture: string): SpectrumLease | null {
     const entry = this.#entries.get(mixture);
     if (!entry) return null;
     this.#entries.delete(mixture);
@@ -73,8 +86,9 @@ export class SpectrumCache {
     this.#makeRoom(spectrum.byteLength);
     this.#entries.set(mixture, { normalisation, bytes: spectrum.byteLength, leases: 0 });
     this.#bytes += spectrum.byteLength;
+    this.#added++;
     this.#post({ type: 'addSpectrum', mixture, spectrum });
-    return this.lease(mixture)!;
+    return this.#lease(mixture)!;
   }
 
   #makeRoom(bytes: number): void {

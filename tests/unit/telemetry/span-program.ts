@@ -29,6 +29,8 @@ for (let n = 0; n < Number(process.argv[2]); n++) {
   });
 }
 recordRequest({
+  method: 'zmesh.v1.DispatcherService/Generate',
+  code: 'OK',
   operation: 'chat',
   model: 'octo-nano',
   strategy: 'auto',
@@ -38,6 +40,8 @@ recordRequest({
   outputTokens: 5,
 });
 recordRequest({
+  method: 'zmesh.v1.DispatcherService/Generate',
+  code: 'NOT_FOUND',
   operation: 'chat',
   model: 'octo-nano',
   strategy: 'auto',
