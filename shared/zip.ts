@@ -6,6 +6,13 @@ const LOCAL_ENTRY = 0x04034b50;
 const END_SIZE = 22;
 const MAX_COMMENT = 0xffff;
 
+/** One file of an archive. */
+export interface ZipFile {
+  /** Its uncompressed size, as the directory says; `read` finds out if that is not so. */
+  readonly bytes: number;
+  read(): Buffer;
+}
+
 interface Entry {
   readonly name: string;
   readonly method: number;
@@ -22,6 +29,15 @@ interface Entry {
 export function readZipFile(archive: Buffer, matches: (name: string) => boolean): Buffer | undefined {
   const entry = directory(archive).find((candidate) => matches(candidate.name));
   return entry && extract(archive, entry);
+}
+
+/** A zip archive's files by name, each read when it is asked for; of equal names the first. Throws as readZipFile. */
+export function openZip(archive: Buffer): ReadonlyMap<string, ZipFile> {
+  const files = new Map<string, ZipFile>();
+  for (const entry of directory(archive))
+    if (!files.has(entry.name))
+      files.set(entry.name, { bytes: entry.bytes, read: () => extract(archive, entry) });
+  return files;
 }
 
 function directory(archive: Buffer): readonly Entry[] {
