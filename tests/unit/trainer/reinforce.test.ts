@@ -154,3 +154,84 @@ test('settings that are unknown, out of range or do not go together are refused,
   assert.throws(() => readSettings(reinforce, { samples: '1' }), /leave-one-out needs samples of at least 2/);
   assert.throws(() => readSettings(reinforce, { temperature: '0' }), /samples must be 1, not 4/);
 });
+
+/** What a step asks a gradient for, with answers of three tokens that ended by themselves. */
+async function askedFor(given: Record<string, string>): Promise<GradientRequest> {
+  const settings = readSettings(reinforce, { samples: '2', 'reward-scale': 'none', ...given });
+  let asked: GradientRequest | undefined;
+  const trials = softmaxTrials({
+    sample: async ({ items }) =>
+      items.map((item) =>
+        [0, 1].map((j) => ({ tokenIds: [7, 8, 9], text: item.answers[0]! + j, finish: 'end' as const })),
+      ),
+    reward: async (items) => items.map(() => [1, -1]),
+    gradient: async (request) => {
+      asked = request;
+      return { policyLoss: 0, logProbs: [], kls: [], gradient: request.multipliers };
+    },
+  });
+  await reinforce.step(reinforce.begin(MODEL, settings, 1n), [question(0), question(1)], trials, signal);
+  return asked!;
+}
+
+test('the loss is the mean over answers of −advantage·log π + coefficient·KL', async () => {
+  const asked = await askedFor({ 'kl-coefficient': '0.2', 'kl-direction': 'reference-to-policy' });
+  // Two questions of two answers: advantages ±2 against each other, a quarter each.
+  assert.deepEqual(
+    asked.answers.map(({ weight, klWeight }) => [weight, klWeight]),
+    [0.5, -0.5, 0.5, -0.5].map((weight) => [weight, 0.05]),
+  );
+  assert.equal(asked.klDirection, 'reference-to-policy');
+  assert.equal(asked.normalisation, 'trace');
+});
+
+test('length normalisation divides by the tokens that count, the end of the turn among them if it does', async () => {
+  const whole = await askedFor({ 'length-normalisation': 'true' });
+  assert.deepEqual(
+    whole.answers.map(({ weight, tokenIds }) => [weight, tokenIds.length]),
+    [0.5, -0.5, 0.5, -0.5].map((weight) => [weight / 3, 3]),
+  );
+  const without = await askedFor({ 'length-normalisation': 'true', 'end-token': 'false' });
+  assert.deepEqual(
+    without.answers.map(({ weight, tokenIds }) => [weight, tokenIds]),
+    [0.5, -0.5, 0.5, -0.5].map((weight) => [weight / 2, [7, 8]]),
+  );
+});
+
+test('divergence alone pulls the policy back to the base', async () => {
+  for (const direction of ['policy-to-reference', 'reference-to-policy']) {
+    const settings = readSettings(reinforce, {
+      'kl-coefficient': '1',
+      'kl-direction': direction,
+      'init-deviation': '1',
+      parameterisation: 'direct',
+      'init-mean': '2',
+    });
+    let state = reinforce.begin(MODEL, settings, 1n);
+    const kls: number[] = [];
+    const trials = softmaxTrials({ reward: async (items) => items.map(() => [1, 1, 1, 1]) });
+    for (let i = 0; i < 30; i++) {
+      const done = await reinforce.step(state, [question(0), question(1), question(2)], trials, signal);
+      state = done.state;
+      kls.push(done.report.metrics.kl!);
+    }
+    assert(kls.at(-1)! < kls[0]! * 0.7, `${direction}: ${kls[0]} → ${kls.at(-1)}`);
+  }
+});
+
+test('the rollouts of a step are reported with their rewards and advantages', async () => {
+  const settings = readSettings(reinforce, { samples: '2', 'reward-scale': 'none' });
+  const trials = softmaxTrials({ sample: async ({ items }) => items.map(() => [answer(1), answer(0)]) });
+  const { report } = await reinforce.step(
+    reinforce.begin(MODEL, settings, 1n),
+    [question(1)],
+    trials,
+    signal,
+  );
+  assert.deepEqual(report.rollouts, [
+    { itemId: 'q1', sample: 0, text: '1', finish: 'stop', tokens: 1, reward: 1, advantage: 2 },
+    { itemId: 'q1', sample: 1, text: '0', finish: 'stop', tokens: 1, reward: -1, advantage: -2 },
+  ]);
+  const { reward, right, signal: told, truncated } = report.metrics;
+  assert.deepEqual([report.step, reward, right, told, truncated], [1, 0, 0.5, 1, 0]);
+});
