@@ -1,3 +1,6 @@
+import { confusionMatrix } from '#shared/plots/confusion.js';
+import { stack } from '#shared/plots/svg.js';
+import { renderSvg } from '#shared/plots/theme.js';
 import type { LabelResult } from './eval/labels.js';
 import { accuracyOf, accuracyText } from './eval/tables.js';
 import { renderTable } from './render/table.js';
@@ -22,6 +25,14 @@ export function renderLabelResults(results: readonly LabelResult[]): string {
       worst(confusion),
     ]),
   );
+}
+
+/** The confusion matrices of label tasks, one under the other, as an SVG file. */
+export function drawLabelResults(results: readonly LabelResult[]): string {
+  const pictures = results.map(({ task, strategy, confusion }) =>
+    confusionMatrix({ title: `${task} by ${strategy}`, counts: confusion }),
+  );
+  return renderSvg(stack(results.map(({ task, strategy }) => `${task} by ${strategy}`).join(', '), pictures));
 }
 
 function worst(confusion: LabelResult['confusion']): string {

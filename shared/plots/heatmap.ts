@@ -16,8 +16,8 @@ export interface HeatmapOptions {
   /** What the palest and the darkest colour mean. Default: the values' own range; for diverging, ± the largest. */
   readonly low?: number;
   readonly high?: number;
-  /** The text in a cell. Default: two decimals. */
-  readonly format?: (value: number) => string;
+  /** The text in each cell. Default: the value with two decimals. */
+  readonly labels?: readonly (readonly string[])[];
 }
 
 type Colour = readonly [number, number, number];
@@ -41,7 +41,7 @@ const CELL = { width: 76, height: 34 };
 
 /** Draws a table with a coloured cell and its number for each value, and names at the left and above. */
 export function heatmap(options: HeatmapOptions): Picture {
-  const { title, rows, columns, values, format = (value) => value.toFixed(2).replace('-', '−') } = options;
+  const { title, rows, columns, values, labels } = options;
   const colourOf = colourScale(options);
   const left = Math.ceil(30 + Math.max(0, ...rows.map((name) => textWidth(name, 12))));
   const tilt = Math.max(0, ...columns.map((name) => textWidth(name, 12)));
@@ -55,7 +55,14 @@ export function heatmap(options: HeatmapOptions): Picture {
   ];
   const cells = values.flatMap((own, row) =>
     own.map((value, column) =>
-      Number.isFinite(value) ? drawCell(xOf(column), yOf(row), colourOf(value), format(value)) : '',
+      Number.isFinite(value)
+        ? drawCell(
+            xOf(column),
+            yOf(row),
+            colourOf(value),
+            labels?.[row]?.[column] ?? value.toFixed(2).replace('-', '−'),
+          )
+        : '',
     ),
   );
   const height = yOf(rows.length) + 30;

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { Priority } from '#proto/zmesh/v1/common.js';
 import type { Strategy } from '#proto/zmesh/v1/dispatcher.js';
 import { loadTasks } from '#shared/tasks/load.js';
@@ -9,7 +10,7 @@ import { type EvalStrategy, evaluate } from '../eval/evaluate.js';
 import { evaluateLabels, isLabelTask } from '../eval/labels.js';
 import { accuracyTable, renderAccuracy } from '../eval/tables.js';
 import { EXIT } from '../exit-codes.js';
-import { renderLabelResults } from '../label-results.js';
+import { drawLabelResults, renderLabelResults } from '../label-results.js';
 import { writeJson } from '../render/json.js';
 import { createProgress } from '../render/progress.js';
 import { choiceOption, numberOption } from '../values.js';
@@ -41,11 +42,17 @@ export const evaluateTasks = defineCommand({
     concurrency: { type: 'string', value: 'N', help: `questions at once (default ${CONCURRENCY})` },
     model: { type: 'string', value: 'NAME', help: 'the model (default: the only one served)' },
     answers: { type: 'boolean', help: 'with --json: every answer, not the counts alone' },
+    picture: {
+      type: 'string',
+      value: 'FILE',
+      help: 'write the confusion matrices of label tasks there, as SVG',
+    },
     ...DISPATCHER_OPTION,
   },
   examples: [
     'eval models/octo-nano/tasks/arithmetic --limit 50',
     'eval models/octo-nano/tasks -s none -s auto --compare',
+    'eval models/octo-nano/tasks/classification -s prompt -s classifier --picture confusion.svg',
     'eval my-questions.jsonl -s expert:math@canary -s expert:math@stable --compare --json',
   ],
   notes: [
@@ -61,6 +68,10 @@ export const evaluateTasks = defineCommand({
     const [first, second] = strategies;
     if (values.compare && !(first && second)) throw new UsageError('--compare needs two --strategy options');
     const tasks = (await Promise.all(positionals.map((path) => loadTasks(path, split)))).flat();
+    if (values.picture !== undefined && !(tasks.some(isLabelTask) && strategies.some(hasFirstPass)))
+      throw new UsageError(
+        '--picture draws label tasks under prompt, classifier or auto, and there are none',
+      );
     return withDispatcher(values.dispatcher, io, async (client) => {
       const progress = createProgress(io);
       const common = {
@@ -82,6 +93,7 @@ export const evaluateTasks = defineCommand({
         for (const strategy of strategies.filter(hasFirstPass))
           labels.push(await evaluateLabels({ ...common, task, strategy }));
       progress.end();
+      if (values.picture !== undefined) await writeFile(values.picture, drawLabelResults(labels));
       const table = accuracyTable(result);
       const comparison =
         values.compare && first && second && result.tasks.length > 0

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { barPlot } from '#shared/plots/bar-plot.js';
+import { confusionMatrix } from '#shared/plots/confusion.js';
 import { heatmap } from '#shared/plots/heatmap.js';
 import { linePlot } from '#shared/plots/line-plot.js';
 import { scatterPlot } from '#shared/plots/scatter-plot.js';
@@ -162,4 +163,28 @@ test('a line alone has no legend, several have one entry each', () => {
   });
   assert.ok(!read(lone).texts.includes('alone'));
   assert.ok(read(LINES).texts.includes('broken'));
+});
+
+test('a confusion matrix has every label that is or was given, `other` last, with counts and row shares', () => {
+  const picture = confusionMatrix({
+    title: 'by prompt',
+    counts: { other: { other: 1 }, math: { math: 2, reasoning: 2 }, code: { math: 4 } },
+  });
+  const { tags, texts } = read(picture);
+  const labels = [
+    'by prompt: 3 of 9 right',
+    'code (4)',
+    'math (4)',
+    'other (1)',
+    'code',
+    'math',
+    'reasoning',
+    'other',
+  ];
+  assert.deepEqual(texts.slice(2, 10), labels);
+  assert.deepEqual(texts.slice(10, 22), ['0', '4', '0', '0', '0', '2', '2', '0', '0', '0', '0', '1']);
+  const fills = named(tags, 'rect').flatMap(({ attributes }) => attributes.fill ?? []);
+  assert.equal(fills[5], fills[6]);
+  assert.equal(fills[1], fills[11]);
+  assert.notEqual(fills[1], fills[5]);
 });
