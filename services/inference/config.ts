@@ -87,6 +87,22 @@ export const SETTINGS = {
     max: 256,
     help: 'threads inside an operator; no more than there are free cores',
   },
+  gradientThreads: {
+    env: 'ZMESH_INFERENCE_GRADIENT_THREADS',
+    type: 'integer',
+    default: 1,
+    min: 1,
+    max: 256,
+    help: 'threads inside an operator while gradients are computed; they yield to those that generate',
+  },
+  gradientBytes: {
+    env: 'ZMESH_INFERENCE_GRADIENT_BYTES',
+    type: 'integer',
+    default: 512 * MIB,
+    min: MIB,
+    max: 1024 * GIB,
+    help: 'bytes that computing a gradient may take beside the weights, for each model; larger batches are split',
+  },
   stepTokens: {
     env: 'ZMESH_INFERENCE_STEP_TOKENS',
     type: 'integer',

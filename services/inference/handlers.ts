@@ -7,6 +7,7 @@ import {
 import { requestIdOr } from '#shared/ids.js';
 import { type Binding, bind } from '#shared/rpc/bind.js';
 import { GEN_AI, ZMESH } from '#shared/telemetry/semconv.js';
+import { computeGradient } from './compute-gradient.js';
 import { generate } from './generate.js';
 import { loadMultipliers } from './load-multipliers.js';
 import { priorityClass } from './priority.js';
@@ -33,6 +34,12 @@ export function inferenceHandlers({ models, promptBytesMax }: HandlersOptions): 
       const model = models.find(request.model);
       noteRequest(request, model);
       return score(model, request, { signal, promptBytesMax });
+    },
+    async computeGradient(request, { signal }) {
+      const model = models.find(request.model);
+      const priority = request.priority || Priority.BATCH;
+      noteRequest({ ...request, priority }, model);
+      return computeGradient(model, { ...request, priority }, { signal, promptBytesMax });
     },
     async loadMultipliers(request) {
       const model = models.find(request.model);

@@ -1,9 +1,11 @@
 import { isAbsolute } from 'node:path';
+import { composeSpectrum } from '#shared/svf/compose.js';
 import type { InferenceSettings } from './config.js';
 import { DraftStore } from './drafts.js';
 import type { EngineLimits, RuntimeSource } from './engine/protocol.js';
 import { startEngine } from './engine.js';
 import type { ExpertCache } from './experts.js';
+import { GradientEngine } from './gradient/engine.js';
 import { type MemoryBudget, preparedBytes } from './memory-budget.js';
 import { engineMeter } from './metrics.js';
 import { createMixtures } from './mixtures.js';
@@ -59,5 +61,20 @@ export async function loadModel(
   const { name: model, basisId } = prepared;
   const drafts = new DraftStore({ max: settings.draftsMax, leaseMs: settings.draftLeaseMs });
   const mixtures = createMixtures({ model, basisId, matrices, experts, drafts, spectra: engine.spectra });
-  return { prepared, tokenizer, engine, mixtures, sigma };
+  const gradients = new GradientEngine({
+    runtime: {
+      module: new URL('./runtime/onnx-gradient.js', import.meta.url).href,
+      create: 'createOnnxGradient',
+      options: {
+        folder,
+        model: prepared,
+        threads: settings.gradientThreads,
+        base: composeSpectrum(matrices, []),
+      },
+    },
+    memoryBytes: settings.gradientBytes,
+    queueMax: settings.queueMax,
+    busy: () => engine.load.waitingInteractive > 0,
+  });
+  return { prepared, tokenizer, engine, mixtures, gradients, sigma };
 }

@@ -13,9 +13,7 @@ export function loadMultipliers(
   model: ServedModel,
   request: LoadMultipliersRequest,
 ): LoadMultipliersResponse {
-  const expert = readMultipliers(model, request, '');
-  const { name, basisId } = model.prepared;
-  const hash = draftHash({ model: name, basisId }, expert);
+  const { hash, expert } = readMultipliers(model, request, '');
   const { drafts } = model.mixtures;
   drafts.put(hash, expert);
   const { leaseMs, max } = drafts.limits;
@@ -23,18 +21,19 @@ export function loadMultipliers(
 }
 
 /**
- * Multipliers as a request brings them, checked against the model. Throws MISSING_FIELD, INVALID_FIELD, BAD_SAFETENSORS,
+ * Multipliers as a request brings them, checked against the model, and their hash as a draft. Throws MISSING_FIELD, INVALID_FIELD, BAD_SAFETENSORS,
  * BAD_MULTIPLIER, UNKNOWN_MATRIX or WRONG_SHAPE. `path` leads the field names.
  */
 export function readMultipliers(
   { prepared }: ServedModel,
   given: { readonly vectors: Uint8Array; readonly normalisation: Normalisation },
   path: string,
-): Expert {
+): { readonly hash: string; readonly expert: Expert } {
   if (given.vectors.length === 0) throw fault(`${path}vectors`, 'is required', {}, 'MISSING_FIELD');
   const normalisation = normalisationName(given.normalisation, `${path}normalisation`);
   const multipliers = readVectors(given.vectors);
   const ranks = new Map(prepared.adapted.map(({ name, rows, columns }) => [name, Math.min(rows, columns)]));
   checkVectors(multipliers, ranks);
-  return { normalisation, multipliers };
+  const expert = { normalisation, multipliers };
+  return { hash: draftHash({ model: prepared.name, basisId: prepared.basisId }, expert), expert };
 }

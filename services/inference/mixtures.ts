@@ -20,6 +20,8 @@ export interface ResolvedMixture {
 
 /** Turns a request's mixture into a resident spectrum. */
 export interface Mixtures {
+  /** Adapted matrices in model order. */
+  readonly matrices: readonly SpectralMatrix[];
   /** Where unpublished multipliers are. */
   readonly drafts: DraftStore;
   /**
@@ -27,6 +29,14 @@ export interface Mixtures {
    * BASIS_MISMATCH, UNKNOWN_EXPERT for a draft that is not here, QUEUE_FULL where the mixtures in use fill their memory, and what `ExpertCache.get` throws.
    */
   resolve(mixture: Mixture | undefined, signal: AbortSignal): Promise<ResolvedMixture>;
+  /** The arms of a mixture at hand, composed nowhere. Throws as `resolve`, but for QUEUE_FULL. */
+  load(mixture: Mixture | undefined, signal: AbortSignal): Promise<LoadedMixture>;
+}
+
+/** A mixture's arms with their vectors. */
+export interface LoadedMixture {
+  readonly hash: string;
+  readonly arms: readonly Arm[];
 }
 
 /** What mixtures are made of. */
@@ -52,7 +62,14 @@ export function createMixtures(options: MixturesOptions): Mixtures {
   const { matrices, basisId, spectra, experts, drafts } = options;
   spectra.add(mixtureHash(basisId, []), composeSpectrum(matrices, []), null);
   return {
+    matrices,
     drafts,
+    async load(mixture, signal) {
+      const arms = namedArms(mixture?.arms ?? [], options);
+      for (const { reference } of arms) if (reference) experts.checkServed(reference);
+      const { loaded } = await loadArms(arms, options, signal);
+      return { hash: mixtureHash(basisId, arms), arms: loaded };
+    },
     resolve: (mixture, signal) =>
       withSpan(SPAN.RESOLVE_MIXTURE, {}, async (span) => {
         const arms = namedArms(mixture?.arms ?? [], options);

@@ -16,17 +16,19 @@ export interface EncodedPrompt {
 
 /**
  * Encodes a prompt. Throws MISSING_FIELD, INVALID_FIELD, TOO_LARGE, TOKEN_OUT_OF_RANGE, NO_TOKENIZER, NO_CHAT_TEMPLATE or
- * TEMPLATE_FAILED. The length is not checked against the context.
+ * TEMPLATE_FAILED. The length is not checked against the context. `field` is what errors call the prompt.
  */
 export function encodePrompt(
   model: ServedModel,
   prompt: Prompt | undefined,
   maxBytes: number,
+  field = 'prompt',
 ): EncodedPrompt {
   const input = prompt?.input;
-  if (!input) throw fault('prompt', 'is required: chat, text or tokens', {}, 'MISSING_FIELD');
-  const encoded = encode(model, input, maxBytes);
-  if (encoded.ids.length === 0) throw fault(`prompt.${input.$case}`, 'has no tokens', { value: 0, limit: 1 });
+  if (!input) throw fault(field, 'is required: chat, text or tokens', {}, 'MISSING_FIELD');
+  const encoded = encode(model, input, { maxBytes, field });
+  if (encoded.ids.length === 0)
+    throw fault(`${field}.${input.$case}`, 'has no tokens', { value: 0, limit: 1 });
   return encoded;
 }
 
@@ -50,17 +52,21 @@ export function checkIds(model: ServedModel, ids: readonly number[], field: stri
   );
 }
 
-function encode(model: ServedModel, input: NonNullable<Prompt['input']>, maxBytes: number): EncodedPrompt {
+function encode(
+  model: ServedModel,
+  input: NonNullable<Prompt['input']>,
+  { maxBytes, field }: { readonly maxBytes: number; readonly field: string },
+): EncodedPrompt {
   switch (input.$case) {
     case 'tokens':
-      return { ids: checkIds(model, input.value.ids, 'prompt.tokens.ids'), rendered: '' };
+      return { ids: checkIds(model, input.value.ids, `${field}.tokens.ids`), rendered: '' };
     case 'text': {
-      checkBytes('prompt.text', Buffer.byteLength(input.value), maxBytes);
+      checkBytes(`${field}.text`, Buffer.byteLength(input.value), maxBytes);
       const ids = tokenizerOf(model).encodeText(input.value, { special: true });
       return { ids: Int32Array.from(ids), rendered: input.value };
     }
     case 'chat': {
-      checkChat(input.value, maxBytes);
+      checkChat(input.value, maxBytes, `${field}.chat.messages`);
       const { ids, rendered } = tokenizerOf(model).encodeChat(input.value.messages, {
         generationPrompt: true,
       });
@@ -69,8 +75,7 @@ function encode(model: ServedModel, input: NonNullable<Prompt['input']>, maxByte
   }
 }
 
-function checkChat({ messages }: Chat, maxBytes: number): void {
-  const field = 'prompt.chat.messages';
+function checkChat({ messages }: Chat, maxBytes: number, field: string): void {
   if (messages.length < 1 || messages.length > MESSAGES_MAX) {
     const limit = `[1, ${MESSAGES_MAX}]`;
     throw fault(field, `there must be ${limit} messages, not ${messages.length}`, {

@@ -1,5 +1,6 @@
 import { ZmeshError } from '#shared/errors.js';
 import type { Engine } from './engine.js';
+import type { GradientEngine } from './gradient/engine.js';
 import type { Mixtures } from './mixtures.js';
 import type { PreparedModel } from './model/prepared.js';
 import type { ModelTokenizer } from './model/tokenizer.js';
@@ -11,6 +12,7 @@ export interface ServedModel {
   readonly tokenizer: ModelTokenizer | null;
   readonly engine: Engine;
   readonly mixtures: Mixtures;
+  readonly gradients: GradientEngine;
 }
 
 /** The served models, by name. */

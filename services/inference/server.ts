@@ -86,7 +86,7 @@ export async function startInference(
       await presence?.leave();
       ending.abort();
       await server.drain(drainMs);
-      await Promise.all(loaded.map(({ engine }) => engine.drain()));
+      await Promise.all(loaded.flatMap(({ engine, gradients }) => [engine.drain(), gradients.drain()]));
       await following;
       registry?.close();
       stopMetrics();

@@ -94,7 +94,7 @@ export function composeSpectrum(matrices: readonly SpectralMatrix[], arms: reado
 }
 
 /** m' = Σ α·m of one matrix, f64; null where there are no arms (m' = 1). */
-function mixMultipliers(matrix: SpectralMatrix, arms: readonly Arm[]): Float64Array | null {
+export function mixMultipliers(matrix: SpectralMatrix, arms: readonly Arm[]): Float64Array | null {
   if (arms.length === 0) return null;
   const mixed = new Float64Array(matrix.sigma.length);
   let weight = 0;

@@ -10,8 +10,10 @@ import {
   TokenizeRequest,
 } from '#proto/zmesh/v1/dispatcher.js';
 import {
+  ComputeGradientRequest,
   EncodeTokensRequest,
   GenerateTokensRequest,
+  KlDirection,
   LoadMultipliersRequest,
   LogitsScope,
   ScoreRequest,
@@ -91,6 +93,29 @@ const exactMixture = ({ versions }: Facts, random: Random) => {
   return { arms: random.pick([[], [arm('math', 1)], [arm('math', 0.5), arm('code', 0.5)]]) };
 };
 
+const gradient = (facts: Facts, random: Random): ComputeGradientRequest => {
+  const inline = random.chance(0.5);
+  const own = () => (inline || random.chance(0.5) ? {} : { mixture: exactMixture(facts, random) });
+  return ComputeGradientRequest.fromPartial({
+    requestId: 'hostile-5',
+    model: EMBEDDED_MODEL,
+    sequences: [1, 0.5, -0.25].map((weight) => ({
+      prompt: prompt(random),
+      answer: { ids: [7, 8, 9, 2].slice(random.below(3)) },
+      weight,
+      klWeight: 0.3,
+      ...own(),
+    })),
+    ...(inline
+      ? { multipliers: { vectors: facts.vectors, normalisation: Normalisation.TRACE } }
+      : { mixture: exactMixture(facts, random) }),
+    klCoefficient: random.pick([0, 0.2]),
+    klDirection: random.pick([KlDirection.REFERENCE_TO_POLICY, KlDirection.POLICY_TO_REFERENCE]),
+    tokenLogProbs: random.chance(0.5),
+    priority: priority(random),
+  });
+};
+
 /** A valid request for every RPC, by name; `ListModels` and its like have nothing to say. */
 export const SEEDS: Readonly<Record<string, Seed>> = {
   Generate: (_, random) => GenerateRequest.encode(generate(random)).finish(),
@@ -129,6 +154,7 @@ export const SEEDS: Readonly<Record<string, Seed>> = {
         priority: priority(random),
       }),
     ).finish(),
+  ComputeGradient: (facts, random) => ComputeGradientRequest.encode(gradient(facts, random)).finish(),
   LoadMultipliers: ({ vectors }, random) =>
     LoadMultipliersRequest.encode({
       requestId: 'hostile-4',

@@ -1,5 +1,6 @@
 import { CacheUse, FinishReason, Normalisation, PassTiming, Usage } from '#proto/zmesh/v1/common.js';
 import {
+  ComputeGradientResponse,
   type EncodeTokensRequest,
   type GenerateTokensRequest,
   type GenerateTokensResponse,
@@ -94,6 +95,10 @@ function handlersOf(fake: FakeInference) {
     async encodeTokens(request) {
       fake.encoded.push(request);
       return { tokenIds: [1, 2, 3], rendered: 'rendered', contextLength: 512 };
+    },
+    async computeGradient(request, call) {
+      await fake.before('score', call);
+      return ComputeGradientResponse.create({ sequences: request.sequences.map(() => ({})) as never });
     },
     async loadMultipliers({ vectors }) {
       return { expert: `draft@${sha256Hex(vectors)}`, leaseMs: 60_000n, draftsMax: 64 };

@@ -1,13 +1,20 @@
 import { ZmeshError } from '#shared/errors.js';
-import type { PriorityClass, Task } from './task.js';
+import type { PriorityClass } from './task.js';
 
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 30_000;
 /** Weight of the newest interval in the moving average. */
 const RECENT = 0.1;
 
+/** What waits. */
+export interface Queued {
+  /** The engine's own number of the request. */
+  readonly id: number;
+  readonly priority: PriorityClass;
+}
+
 /** Waiting requests, one bounded queue for each priority class, first come first served within each. */
-export class Queues {
+export class Queues<Task extends Queued> {
   readonly #max: number;
   readonly #queues: Record<PriorityClass, Task[]> = { interactive: [], batch: [] };
   #lastDoneMs: number | null = null;

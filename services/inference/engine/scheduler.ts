@@ -27,7 +27,7 @@ interface Running {
 export class Scheduler {
   readonly #allocator: PageAllocator;
   readonly #limits: EngineLimits;
-  readonly #queues: Queues;
+  readonly #queues: Queues<Task>;
   #running: Running[] = [];
 
   constructor(allocator: PageAllocator, limits: EngineLimits) {

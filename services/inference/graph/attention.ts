@@ -34,10 +34,18 @@ export interface AttentionLayers {
 /** What attention looks at beside its input. */
 export interface AttentionContext {
   readonly rotary: RotaryInputs;
-  /** Keys and values of the past, [batch, keyValueHeads, past, headSize]. */
-  readonly past: { readonly keys: Value; readonly values: Value };
+  /** What came before the new tokens; null = nothing did. */
+  readonly past: AttentionPast | null;
   /** Added to the scores, [batch, 1, tokens, keys]; keys = past, then tokens. */
   readonly mask: Value;
+}
+
+/** Keys and values of the past. */
+export interface AttentionPast {
+  /** [batch, keyValueHeads, past, headSize]. */
+  readonly keys: Value;
+  /** [batch, keyValueHeads, past, headSize]. */
+  readonly values: Value;
   /** int64 [2]: the sizes of `past` and of `tokens`. */
   readonly pastAndTokens: Value;
 }
@@ -99,16 +107,26 @@ function attend(
   },
 ): Value {
   const { sizes, context, keys, values } = block;
+  const { past } = context;
   const scaled = { transposeB: true, scale: 1 / Math.sqrt(sizes.headSize) };
-  const pastScores = matMul(g, queries, context.past.keys, scaled);
+  if (!past) return matMul(g, weigh(g, matMul(g, queries, keys, scaled), { sizes, context }), values);
+  const pastScores = matMul(g, queries, past.keys, scaled);
   const newScores = matMul(g, queries, keys, scaled);
-  const scores = concat(g, [pastScores, newScores], 3, 'keys');
-  const masked = add(g, reshape(g, scores, ['batch', sizes.heads, 'tokens', 'keys']), context.mask);
-  const weights = reshape(g, softmax(g, masked), scores.shape);
+  const weights = weigh(g, concat(g, [pastScores, newScores], 3, 'keys'), { sizes, context });
   const [pastWeights, newWeights] = split(g, weights, {
     axis: 3,
     sizes: ['past', 'tokens'],
-    lengths: context.pastAndTokens,
+    lengths: past.pastAndTokens,
   }) as [Value, Value];
-  return add(g, matMul(g, pastWeights, context.past.values), matMul(g, newWeights, values));
+  return add(g, matMul(g, pastWeights, past.values), matMul(g, newWeights, values));
+}
+
+/** Scores [batch, keyValueHeads, groupTokens, keys] to weights, each query under its token's mask. */
+function weigh(
+  g: GraphBuilder,
+  scores: Value,
+  { sizes, context }: { readonly sizes: AttentionSizes; readonly context: AttentionContext },
+): Value {
+  const perHead = reshape(g, scores, ['batch', sizes.heads, 'tokens', scores.shape[3] ?? 'keys']);
+  return reshape(g, softmax(g, add(g, perHead, context.mask)), scores.shape);
 }

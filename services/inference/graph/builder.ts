@@ -17,6 +17,7 @@ export interface Value {
 export type Attribute =
   | { readonly int: number }
   | { readonly float: number }
+  | { readonly string: string }
   | { readonly ints: readonly number[] };
 
 /** One operator application. The nodes of a builder are in an order in which they can run. */

@@ -45,6 +45,8 @@ export function encodeModel(graph: GraphBuilder, name: string): Uint8Array {
 function attribute(name: string, value: Attribute): Partial<AttributeProto> {
   if ('int' in value) return { name, type: AttributeProto_AttributeType.INT, i: BigInt(value.int) };
   if ('float' in value) return { name, type: AttributeProto_AttributeType.FLOAT, f: value.float };
+  if ('string' in value)
+    return { name, type: AttributeProto_AttributeType.STRING, s: Buffer.from(value.string, 'utf8') };
   return { name, type: AttributeProto_AttributeType.INTS, ints: value.ints.map(BigInt) };
 }
 

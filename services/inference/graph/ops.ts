@@ -41,6 +41,11 @@ export function softmax(g: GraphBuilder, x: Value): Value {
   return one(g.node('Softmax', { inputs: [x], outputs: [x], attributes: { axis: { int: -1 } } }));
 }
 
+/** log softmax over the last axis. */
+export function logSoftmax(g: GraphBuilder, x: Value): Value {
+  return one(g.node('LogSoftmax', { inputs: [x], outputs: [x], attributes: { axis: { int: -1 } } }));
+}
+
 /** Sum over the last axis, which stays with size 1. */
 export function sumLast(g: GraphBuilder, x: Value): Value {
   return reduceLast(g, 'ReduceSum', x);
@@ -61,6 +66,8 @@ export function cast(g: GraphBuilder, x: Value, type: ElementType): Value {
 
 /** How `matMul` reads its operands. */
 export interface MatMulOptions {
+  /** a is [..., k, m] and used as its transpose; default false. */
+  readonly transposeA?: boolean;
   /** b is [..., n, k] and used as its transpose; default false. */
   readonly transposeB?: boolean;
   /** The product is multiplied by this; default 1. */
@@ -69,16 +76,25 @@ export interface MatMulOptions {
 
 /** [..., m, k] × [..., k, n] → [..., m, n]; b may be a plain matrix under any batch. */
 export function matMul(g: GraphBuilder, a: Value, b: Value, options: MatMulOptions = {}): Value {
-  const transposed = options.transposeB ?? false;
-  const [inner, columns] = [b.shape.at(transposed ? -1 : -2), b.shape.at(transposed ? -2 : -1)];
-  assert.ok(columns !== undefined && inner === a.shape.at(-1), `cannot multiply ${show(a)} and ${show(b)}`);
+  const { transposeA = false, transposeB = false } = options;
+  const [rows, shared] = [a.shape.at(transposeA ? -1 : -2), a.shape.at(transposeA ? -2 : -1)];
+  const [inner, columns] = [b.shape.at(transposeB ? -1 : -2), b.shape.at(transposeB ? -2 : -1)];
+  assert.ok(
+    rows !== undefined && columns !== undefined && inner === shared,
+    `cannot multiply ${show(a)} and ${show(b)}`,
+  );
   assert.ok(
     b.shape.length === 2 || b.shape.slice(0, -2).join() === a.shape.slice(0, -2).join(),
     `batches differ: ${show(a)} and ${show(b)}`,
   );
-  const outputs = [{ type: a.type, shape: [...a.shape.slice(0, -1), columns] }];
-  if (!transposed && options.scale === undefined) return one(g.node('MatMul', { inputs: [a, b], outputs }));
-  const attributes = { transB: { int: transposed ? 1 : 0 }, alpha: { float: options.scale ?? 1 } };
+  const outputs = [{ type: a.type, shape: [...a.shape.slice(0, -2), rows, columns] }];
+  if (!transposeA && !transposeB && options.scale === undefined)
+    return one(g.node('MatMul', { inputs: [a, b], outputs }));
+  const attributes = {
+    transA: { int: transposeA ? 1 : 0 },
+    transB: { int: transposeB ? 1 : 0 },
+    alpha: { float: options.scale ?? 1 },
+  };
   return one(g.node('FusedMatMul', { inputs: [a, b], outputs, attributes, domain: 'com.microsoft' }));
 }
 

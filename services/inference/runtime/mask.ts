@@ -6,6 +6,9 @@ import type { StepRow } from './runtime.js';
  */
 export const HIDDEN = -1e30;
 
+/** What a mask needs to know of a row. */
+export type MaskRow = Pick<StepRow, 'tokens' | 'positions' | 'branches' | 'pastLength'>;
+
 /** Sizes of a mask. */
 export interface MaskShape {
   /** New tokens a row, padded. */
@@ -21,7 +24,7 @@ export interface MaskShape {
  * valid past, itself, and new tokens before it: all of them, or those that its row's `branches` allow; within the
  * sliding window by position, as Hugging Face counts it (key > query − window). Padding sees nothing.
  */
-export function fillMask(mask: Float32Array, rows: readonly StepRow[], shape: MaskShape): void {
+export function fillMask(mask: Float32Array, rows: readonly MaskRow[], shape: MaskShape): void {
   const width = shape.past + shape.tokens;
   mask.fill(HIDDEN);
   rows.forEach((row, index) => {

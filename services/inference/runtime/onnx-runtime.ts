@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
-import { resolve } from 'node:path';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { type InferenceSession, Tensor } from 'onnxruntime-node';
 import { ZmeshError } from '#shared/errors.js';
 import { encodeModel } from '../graph/encode.js';
-import { servingGraph, spectrumLength } from '../graph/serving.js';
+import { spectrumLength } from '../graph/model-weights.js';
+import { servingGraph } from '../graph/serving.js';
 import type { ModelConfig, PreparedModel } from '../model/prepared.js';
 import { KvPool } from './kv-pool.js';
 import { createPacker, type PackedStep } from './pack.js';
 import type { Runtime, RuntimeInfo, SpectrumHandle, StepOutputs, StepResult, StepRow } from './runtime.js';
+import { openSession } from './session.js';
 import { locateWeights, weightBytes } from './weight-files.js';
 
 /**
@@ -46,7 +47,8 @@ export async function createOnnxRuntime(options: OnnxRuntimeOptions): Promise<Ru
   }
   const weights = await locateWeights(folder, model);
   const graph = encodeModel(servingGraph({ model, weights, pageTokens: PAGE_TOKENS }), model.name);
-  const session = await openSession(graph, folder, threads);
+  // The arena keeps what steps allocate; fresh pages from the system cost more than the operators that fill them.
+  const session = await openSession(graph, { folder, threads, prepack: true, arena: true });
   const pool = allocatePool(config, pageCount);
   return new OnnxRuntime(session, model, pool, {
     vocabularySize: config.vocabularySize,
@@ -67,32 +69,6 @@ function allocatePool(config: ModelConfig, pageCount: number): KvPool {
     const message = `KV storage of ${bytes} bytes could not be allocated as one buffer`;
     throw new ZmeshError('KV_CACHE_EXCEEDED', message, { value: bytes, cause: error });
   }
-}
-
-/** Opens the graph. ONNX Runtime maps the weights from the model's folder itself; they never pass through JavaScript. */
-async function openSession(graph: Uint8Array, folder: string, threads: number): Promise<InferenceSession> {
-  const opened = InferenceSession.create(graph, {
-    executionProviders: ['cpu'],
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    executionMode: 'sequential',
-    graphOptimizationLevel: 'all',
-    // The arena keeps what steps allocate; fresh pages from the system cost more than the operators that fill them.
-    enableCpuMemArena: true,
-    // Patterns are remembered for every combination of input shapes, of which paging makes thousands.
-    enableMemPattern: false,
-    logSeverityLevel: 3,
-    extra: {
-      session: {
-        model_external_initializers_file_folder_path: resolve(folder),
-        // A spinning worker takes the core from the event loop and from other replicas.
-        intra_op: { allow_spinning: '0' },
-      },
-    },
-  });
-  return opened.catch((error: unknown) => {
-    throw new ZmeshError('INTERNAL', `the model in ${folder} could not be loaded`, { cause: error });
-  });
 }
 
 class OnnxRuntime implements Runtime {

@@ -3,7 +3,7 @@ import { ZmeshError } from '#shared/errors.js';
 import type { TensorEntry } from '#shared/safetensors/header.js';
 import { openSafetensors } from '#shared/safetensors/read-file.js';
 import type { StoredTensor } from '../graph/builder.js';
-import type { WeightFiles } from '../graph/serving.js';
+import type { WeightFiles } from '../graph/model-weights.js';
 import { canonicalWeights, type WeightShape } from '../model/canonical.js';
 import type { PreparedModel } from '../model/prepared.js';
 import { denseFile, factorFile } from '../model/prepared-files.js';

@@ -22,6 +22,7 @@ import { serve } from '#shared/rpc/server.js';
 import { writeVectors } from '#shared/svf/vectors.js';
 import { expertVersion } from '#shared/svf/version.js';
 import { type FakeEngineOptions, fakePrepared, startFakeEngine } from '../../support/fake-engine.js';
+import { type FakeGradientOptions, startFakeGradients } from '../../support/fake-gradients.js';
 
 /** σ of the fake model's only matrix: the base's spectrum value. */
 export const SIGMA = 2;
@@ -41,6 +42,7 @@ export interface HarnessOptions extends FakeEngineOptions {
   readonly tokenizer?: boolean;
   /** Names of the served models. Default `fake`. */
   readonly models?: readonly string[];
+  readonly gradients?: FakeGradientOptions;
 }
 
 /** Starts one. */
@@ -74,7 +76,11 @@ export async function startInferenceHarness(options: HarnessOptions = {}): Promi
       drafts: new DraftStore({ max: 4, leaseMs: 60_000 }),
       spectra: engine.spectra,
     });
-    served.push({ prepared, tokenizer, engine, mixtures });
+    const gradients = startFakeGradients(prepared, {
+      busy: () => engine.load.waitingInteractive > 0,
+      ...options.gradients,
+    });
+    served.push({ prepared, tokenizer, engine, mixtures, gradients });
   }
   const services = [inferenceHandlers({ models: servedModels(served), promptBytesMax: 4096 })];
   const log = createLog('inference-test', { ZMESH_LOG_LEVEL: 'fatal' });
@@ -104,6 +110,7 @@ export async function startInferenceHarness(options: HarnessOptions = {}): Promi
       client.close();
       await server.drain(1000);
       await Promise.all(served.map(({ engine }) => engine.drain()));
+      await Promise.all(served.map(({ gradients }) => gradients.drain()));
     },
   };
   return harness;

@@ -17,6 +17,25 @@ export interface GoldenAdapted {
   readonly greedy: readonly (readonly number[])[];
 }
 
+/** One gradient: loss = mean over sequences of −reward · Σ log π + kl_coefficient · Σ KL, over the answers alone. */
+export interface GoldenGradient {
+  readonly tag: string;
+  readonly expert: string;
+  /** What it is taken with respect to; `sigmoid_p`: m = sigmoid(p), p in `gradient/<tag>/at/<weight>`. */
+  readonly parameter: 'm' | 'sigmoid_p';
+  readonly normalisation: GoldenNormalisation;
+  readonly kl_coefficient: number;
+  readonly kl_direction: 'reference_to_policy' | 'policy_to_reference';
+  readonly loss: number;
+  readonly log_prob: readonly number[];
+  readonly kl: readonly number[];
+  readonly sequences: readonly {
+    readonly prompt: readonly number[];
+    readonly answer: readonly number[];
+    readonly reward: number;
+  }[];
+}
+
 /** A checkpoint with results of an independent implementation. */
 export interface GoldenFolder {
   readonly folder: string;
@@ -25,7 +44,8 @@ export interface GoldenFolder {
   /** Greedy tokens of the base, for each prompt. */
   readonly greedy: readonly (readonly number[])[];
   readonly adapted: readonly GoldenAdapted[];
-  /** `logits/<tag>/<prompt>` and `expert/<name>/<weight>`. */
+  readonly gradients: readonly GoldenGradient[];
+  /** `logits/<tag>/<prompt>` and `expert/<name>/<weight>`, `gradient/<tag>/<weight>`. */
   readonly tensors: ReadonlyMap<string, GoldenTensor>;
 }
 
@@ -45,7 +65,7 @@ export function findGoldenFolders(path: string): readonly string[] {
 export function readGoldenFolder(folder: string): GoldenFolder {
   const json = JSON.parse(readFileSync(join(folder, 'golden.json'), 'utf8')) as Pick<
     GoldenFolder,
-    'prompts' | 'greedy' | 'adapted'
+    'prompts' | 'greedy' | 'adapted' | 'gradients'
   >;
   const tensors = readGoldenTensors(join(folder, 'golden.safetensors'));
   return { folder, name: basename(folder).toLowerCase(), ...json, tensors };

@@ -30,6 +30,7 @@ const golden: GoldenFolder = {
   prompts: [],
   greedy: [],
   adapted: [],
+  gradients: [],
   tensors: new Map(
     EXPERTS.flatMap((expert) =>
       [...readGoldenTensors(join(FOLDER, 'experts', `${expert}.safetensors`))].map(

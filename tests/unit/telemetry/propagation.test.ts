@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import pino from 'pino';
 import {
+  ComputeGradientResponse,
   EncodeTokensRequest,
   GenerateTokensRequest,
   InferenceServiceService,
@@ -52,6 +53,9 @@ before(async () => {
         },
         async listServedModels() {
           return { models: [] };
+        },
+        async computeGradient() {
+          return ComputeGradientResponse.create();
         },
         async loadMultipliers() {
           return { expert: '', leaseMs: 0n, draftsMax: 0 };
