@@ -12,7 +12,7 @@ import { type Arm, composeSpectrum } from '#shared/svf/compose.js';
 import { multiplierGradient } from '#shared/svf/gradient.js';
 import { mixtureHash } from '#shared/svf/mixture-hash.js';
 import { DRAFT } from '#shared/svf/names.js';
-import { epochMs } from '#shared/telemetry/clock.js';
+import { monotonicMs } from '#shared/telemetry/clock.js';
 import { checkContext, fault, inRange } from './field.js';
 import type { GradientAnswer } from './gradient/engine.js';
 import type { GradientSequence as TaskSequence } from './gradient/task.js';
@@ -49,7 +49,7 @@ export async function computeGradient(
   request: ComputeGradientRequest,
   options: RpcOptions,
 ): Promise<ComputeGradientResponse> {
-  const arrivedMs = epochMs();
+  const arrivedMs = monotonicMs();
   const kl = checkLoss(request);
   const encoded = encodeSequences(model, request, options);
   const { mixtures, indices } = await gatherMixtures(model, request, options.signal);
@@ -198,7 +198,7 @@ function summaryOf(
     parts: plan.parts,
     queueMs: times.startedMs - times.arrivedMs,
     computeMs: times.endedMs - times.startedMs,
-    totalMs: epochMs() - arrivedMs,
+    totalMs: monotonicMs() - arrivedMs,
     plannedBytes: BigInt(plan.plannedBytes),
   };
 }

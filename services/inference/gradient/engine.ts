@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { ZmeshError } from '#shared/errors.js';
-import { epochMs } from '#shared/telemetry/clock.js';
+import { monotonicMs } from '#shared/telemetry/clock.js';
 import { failureError } from '../engine/outbox.js';
 import { Queues } from '../engine/queues.js';
 import type { PriorityClass } from '../engine/task.js';
@@ -15,7 +15,7 @@ export interface GradientEngineOptions extends GradientWorkerStart {
   readonly busy: () => boolean;
 }
 
-/** When a task passed from one phase to the next, `epochMs()`. */
+/** When a task passed from one phase to the next, `monotonicMs()`. */
 export interface GradientTimes {
   readonly arrivedMs: number;
   readonly startedMs: number;
@@ -65,7 +65,7 @@ export class GradientEngine {
   async compute(task: GradientTask, priority: PriorityClass, signal: AbortSignal): Promise<GradientAnswer> {
     signal.throwIfAborted();
     if (this.#draining) throw new ZmeshError('DRAINING', 'the service is draining; try another replica');
-    const arrivedMs = epochMs();
+    const arrivedMs = monotonicMs();
     await this.#turn(priority, signal);
     const work = this.#work(task, { priority, arrivedMs, signal });
     // The next task begins when this one's part is through, even if its caller left.
@@ -88,7 +88,7 @@ export class GradientEngine {
     given: { readonly priority: PriorityClass; readonly arrivedMs: number; readonly signal: AbortSignal },
   ): Promise<GradientAnswer> {
     const { priority, arrivedMs, signal } = given;
-    const startedMs = epochMs();
+    const startedMs = monotonicMs();
     if (!this.#worker?.alive) this.#worker = new GradientWorker(this.#options);
     const worker = this.#worker;
     const planned = await worker.ask({ type: 'plan', task });
@@ -99,14 +99,14 @@ export class GradientEngine {
       const ran = await worker.ask({ type: 'run' });
       if (ran.type !== 'ran') throw new ZmeshError('INTERNAL', 'a part was not answered with its end');
       if (!ran.outcome) continue;
-      const times = { arrivedMs, startedMs, endedMs: epochMs() };
+      const times = { arrivedMs, startedMs, endedMs: monotonicMs() };
       return { outcome: ran.outcome, plan: planned.facts, times };
     }
   }
 
   async #giveWay(signal: AbortSignal): Promise<void> {
-    const until = epochMs() + GIVE_WAY_MS_MAX;
-    while (this.#options.busy() && !signal.aborted && epochMs() < until)
+    const until = monotonicMs() + GIVE_WAY_MS_MAX;
+    while (this.#options.busy() && !signal.aborted && monotonicMs() < until)
       await new Promise((resolve) => setTimeout(resolve, BUSY_MS));
   }
 
@@ -132,7 +132,7 @@ export class GradientEngine {
   }
 
   #next(): void {
-    this.#queues.noteDone(epochMs());
+    this.#queues.noteDone(monotonicMs());
     for (const priority of ['interactive', 'batch'] as const) {
       const waiting = this.#queues.peek(priority);
       if (!waiting) continue;
