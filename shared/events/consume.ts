@@ -90,25 +90,43 @@ async function consumeOnce(
   signal.addEventListener('abort', stop, { once: true });
   try {
     if (signal.aborted) stop();
-    void whenIdle(messages, caughtUp);
+    const watched = watchReader(messages, caughtUp);
     for await (const message of messages) {
       await handle(consumption, message);
       position.after = message.seq;
       if (message.seq >= last) caughtUp();
       if (signal.aborted) break;
     }
+    if (!signal.aborted && (await watched) === 'lost')
+      throw new Error('the reader on the server is gone; a new one is made');
   } finally {
     signal.removeEventListener('abort', stop);
     await messages.close();
   }
 }
 
+/** Statuses that say that nothing more will come from this reader. */
+const LOST: ReadonlySet<string> = new Set([
+  'heartbeats_missed',
+  'consumer_not_found',
+  'consumer_deleted',
+  'stream_not_found',
+]);
+
 /**
- * A server that is idle has given all it has. Neither the last sequence nor the number of pending messages can tell that
- * where the last messages were removed, are other subjects', or are damaged on disk: those are skipped without a word.
+ * Watches a reader until it is closed. A server that is idle has given all it has: neither the last sequence nor the number
+ * of pending messages can tell that where the last messages were removed, are other subjects', or are damaged on disk, since
+ * those are skipped without a word. A reader lives on one node of a cluster and dies with it while our connection to another
+ * stands; the client would look again only after `expires`, so it is closed here.
  */
-async function whenIdle(messages: ConsumerMessages, idle: () => void): Promise<void> {
-  for await (const { type } of messages.status()) if (type === 'heartbeat') idle();
+async function watchReader(messages: ConsumerMessages, idle: () => void): Promise<'lost' | 'closed'> {
+  for await (const { type } of messages.status()) {
+    if (type === 'heartbeat') idle();
+    if (!LOST.has(type)) continue;
+    void messages.close();
+    return 'lost';
+  }
+  return 'closed';
 }
 
 function once(fn: () => void): () => void {

@@ -10,7 +10,8 @@ const tracer = trace.getTracer('zmesh-events');
 /** The stream's last sequence is not the expected one: someone else published meanwhile. */
 export class StreamMoved extends Error {}
 
-const WRONG_LAST_SEQUENCE = 10071;
+/** WRONG_LAST_SEQUENCE, and in a cluster DUPLICATE_IN_PROCESS: another publisher's same message is not settled yet. */
+const OVERTAKEN: ReadonlySet<number> = new Set([10071, 10158]);
 
 /** One message for a stream. */
 export interface Publication {
@@ -54,8 +55,7 @@ export async function publish(connection: EventConnection, publication: Publicat
       code: SpanStatusCode.ERROR,
       message: error instanceof Error ? error.message : String(error),
     });
-    if (error instanceof JetStreamApiError && error.code === WRONG_LAST_SEQUENCE)
-      throw new StreamMoved(error.message);
+    if (error instanceof JetStreamApiError && OVERTAKEN.has(error.code)) throw new StreamMoved(error.message);
     throw error;
   } finally {
     span.end();

@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sleep } from '#shared/deadline.js';
-import { natsConfig } from './config.js';
+import { type ClusterPlace, natsConfig } from './config.js';
 import type { TetherMessage } from './tether-message.js';
 
 /** A running nats-server. */
@@ -35,15 +35,18 @@ export async function startNatsServer(options: {
   readonly storeDir: string;
   /** Default 0: a free one. */
   readonly port?: number;
+  /** Its place in a cluster. Default: it stands alone. */
+  readonly cluster?: ClusterPlace;
   readonly log?: (line: string) => void;
 }): Promise<RunningNatsServer> {
-  const { path, storeDir, port = 0, log = () => {} } = options;
+  const { path, storeDir, port = 0, cluster, log = () => {} } = options;
   const logFile = join(storeDir, 'nats-server.log');
   const portsDir = join(storeDir, 'ports');
   await rm(portsDir, { recursive: true, force: true });
   await mkdir(portsDir, { recursive: true });
   const configFile = join(storeDir, 'nats-server.conf');
-  await writeFile(configFile, natsConfig({ storeDir: join(storeDir, 'store'), portsDir, logFile, port }));
+  const config = natsConfig({ storeDir: join(storeDir, 'store'), portsDir, logFile, port, cluster });
+  await writeFile(configFile, config);
   const logStart = existsSync(logFile) ? (await stat(logFile)).size : 0;
 
   const tether = fork(fileURLToPath(new URL('./tether.js', import.meta.url)), [path, '-c', configFile], {
