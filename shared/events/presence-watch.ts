@@ -8,12 +8,15 @@ const STREAM = `KV_${PRESENCE_BUCKET}`;
 const SUBJECT = `$KV.${PRESENCE_BUCKET}.`;
 const RETRY_MS = 500;
 
+/** How a presence ended. */
+export type PresenceEnd = 'left' | 'expired';
+
 /** How presences are watched. */
 export interface PresenceWatch {
   /** A replica came or renewed its presence. */
   readonly onPresent: (key: string, presence: InferencePresence) => void;
-  /** A replica left or its lease ran out. */
-  readonly onGone: (key: string) => void;
+  /** A replica took its presence back (`left`), or did not renew it in time (`expired`): it may be well, and NATS not. */
+  readonly onGone: (key: string, how: PresenceEnd) => void;
   /** Called whenever all presences so far were told. */
   readonly onCurrent: () => void;
   /** Copies of the bucket, should it be made here. Default 1. */
@@ -54,10 +57,12 @@ async function watchOnce(
 ): Promise<void> {
   await openPresences(connection, replicas);
   const unseen = new Set(told);
-  const gone = (key: string): void => {
-    if (told.delete(key)) onGone(key);
+  const gone = (key: string, how: PresenceEnd): void => {
+    if (told.delete(key)) onGone(key, how);
   };
-  const sweep = setTimeout(() => unseen.forEach(gone), LEASE_MS);
+  const sweep = setTimeout(() => {
+    for (const key of unseen) gone(key, 'expired');
+  }, LEASE_MS);
   try {
     await consume(connection, {
       stream: STREAM,
@@ -68,7 +73,7 @@ async function watchOnce(
         const key = message.subject.slice(SUBJECT.length);
         const presence = presenceOf(message);
         if (presence?.format !== PRESENCE_FORMAT) {
-          gone(key);
+          gone(key, message.headers?.has('Nats-Marker-Reason') ? 'expired' : 'left');
           return;
         }
         unseen.delete(key);

@@ -2,6 +2,7 @@ import type { InferencePresence } from '#proto/zmesh/v1/events.js';
 import type { InferenceServiceService, ServedModel } from '#proto/zmesh/v1/inference.js';
 import { sleep } from '../deadline.js';
 import { ZmeshError } from '../errors.js';
+import type { PresenceEnd } from '../events/presence-watch.js';
 import type { Logger } from '../log.js';
 import type { RpcClient } from '../rpc/client.js';
 import type { Candidate } from './choose-replica.js';
@@ -24,8 +25,11 @@ export interface Replicas {
   all(): readonly Replica[];
   /** One announced itself or renewed that. */
   present(key: string, presence: InferencePresence): void;
-  /** One took its announcement back, or let it run out. */
-  gone(key: string): void;
+  /**
+   * One took its announcement back (`left`), or it ran out (`expired`). Then it is asked itself, since a cluster of NATS
+   * without a leader renews nothing, and stays for as long as it answers.
+   */
+  gone(key: string, how: PresenceEnd): void;
   /** Notes that one does not answer: it is passed over until it does again. */
   lost(replica: Replica, error: ZmeshError): void;
   /** Asks a replica what it serves and notes the answer, or that there is none. Throws what the call throws. */
@@ -49,6 +53,8 @@ interface Entry extends Replica {
   readonly fixed: boolean;
   /** Its announcement, if it has one. */
   announced: { readonly key: string; readonly startedMs: number } | undefined;
+  /** True from when its announcement ran out until it announces itself again. */
+  expired: boolean;
 }
 
 /** How long a replica may take to say what it serves. */
@@ -70,6 +76,7 @@ export function createReplicas(options: ReplicasOptions): Replicas {
       experts: new Set(),
       down: false,
       announced: undefined,
+      expired: false,
     };
     table.set(address, entry);
     return entry;
@@ -92,6 +99,19 @@ export function createReplicas(options: ReplicasOptions): Replicas {
     if (!replica.down)
       log.warn({ inference: replica.address, reason: error.reason }, 'inference replica does not answer');
     replica.down = true;
+    const entry = table.get(replica.address);
+    if (entry?.expired) drop(entry);
+  };
+  const drop = (entry: Entry): void => {
+    log.info({ inference: entry.address }, 'inference replica left');
+    entry.announced = undefined;
+    entry.expired = false;
+    entry.othersLoad = 0;
+    // One in the settings drains or is dead, but may come back at its address.
+    entry.down = true;
+    if (entry.fixed) return;
+    table.delete(entry.address);
+    entry.client.close();
   };
   const probing = new AbortController();
   const probed = probe(() => [...table.values()], { ask, everyMs: probeMs, signal: probing.signal });
@@ -111,26 +131,23 @@ export function createReplicas(options: ReplicasOptions): Replicas {
       const entry = known ?? enter(address, false);
       if (other?.key !== key) log.info({ inference: address }, 'inference replica joined');
       entry.announced = { key, startedMs };
+      entry.expired = false;
       entry.models = new Map(presence.models.map(({ name, fingerprint }) => [name, fingerprint]));
       entry.experts = new Set(presence.experts);
       const load = presence.models.reduce((sum, { waiting, running }) => sum + waiting + running, 0);
       // The announced load holds our own calls too.
       entry.othersLoad = Math.max(0, load - entry.inFlight);
     },
-    gone(key) {
-      for (const entry of table.values()) {
-        if (entry.announced?.key !== key) continue;
-        log.info({ inference: entry.address }, 'inference replica left');
-        entry.announced = undefined;
-        entry.othersLoad = 0;
-        if (entry.fixed) {
-          // It drains or is dead, but may come back at its address.
-          entry.down = true;
-          continue;
-        }
-        table.delete(entry.address);
-        entry.client.close();
+    gone(key, how) {
+      const entry = [...table.values()].find(({ announced }) => announced?.key === key);
+      if (!entry) return;
+      if (how === 'left' || entry.down) {
+        drop(entry);
+        return;
       }
+      log.warn({ inference: entry.address }, 'the announcement of an inference replica ran out; it is asked');
+      entry.expired = true;
+      void ask(entry).catch(() => {});
     },
     async close() {
       probing.abort();
@@ -140,9 +157,9 @@ export function createReplicas(options: ReplicasOptions): Replicas {
   };
 }
 
-/** Asks those that do not answer, or have not told what they serve, again and again. */
+/** Asks those that do not answer, have not told what they serve, or no longer announce themselves, again and again. */
 async function probe(
-  all: () => readonly Replica[],
+  all: () => readonly Entry[],
   {
     ask,
     everyMs,
@@ -152,7 +169,7 @@ async function probe(
   while (!signal.aborted) {
     await sleep(everyMs, signal).catch(() => {});
     if (signal.aborted) return;
-    const due = all().filter(({ down, models }) => down || models === undefined);
+    const due = all().filter(({ down, models, expired }) => down || expired || models === undefined);
     await Promise.all(due.map((replica) => ask(replica).catch(() => [])));
   }
 }

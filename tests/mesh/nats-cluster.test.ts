@@ -177,8 +177,10 @@ describe('a mesh on a cluster of three nats-servers', () => {
       signal,
       onEvent: (event) => void events.push(event),
     });
-    const published = publishing(client, acknowledged, signal);
-    const asked = asking(tally, signal);
+    const loading = new AbortController();
+    cleanup.after(() => loading.abort());
+    const published = publishing(client, acknowledged, loading.signal);
+    const asked = asking(tally, loading.signal);
     await eventually('publishes and questions flow', () => acknowledged.length > 5 && tally.answered > 5);
 
     for (const stream of [RECORDS, PRESENCES]) {
@@ -189,11 +191,13 @@ describe('a mesh on a cluster of three nats-servers', () => {
     await eventually('questions go on', () => tally.answered > answered + 5);
     const last = acknowledged.length;
     await eventually('publishes go on', () => acknowledged.length > last + 5, FAILOVER_MS);
+    loading.abort();
+    await Promise.all([published, asked]);
     const final = acknowledged.at(-1)!;
     const has = (all: readonly RegistryEvent[]): boolean => versionsOf(all).includes(final);
     await eventually('the watch and the events see it', () => has(watched) && has(events));
     stopping.abort();
-    await Promise.all([published, asked, watching, reading]);
+    await Promise.all([watching, reading]);
 
     t.diagnostic(`${acknowledged.length} publishes acknowledged, ${tally.answered} questions answered`);
     assert.deepEqual(tally.failures, []);

@@ -3,8 +3,13 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningNatsServer, startNatsServer } from '#deploy/local/nats-server/start.js';
+import { sleep } from '#shared/deadline.js';
+import { connectEvents } from '#shared/events/connection.js';
+import { createLog } from '#shared/log.js';
 import type { Cleanup } from './cleanup.js';
 import { freePorts } from './free-port.js';
+
+const READY_LIMIT_MS = 30_000;
 
 /** One node of a cluster. */
 export interface ClusterNode {
@@ -54,5 +59,26 @@ export async function withNatsCluster(
     };
   };
   const nodes = await Promise.all(clientPorts.map((_, index) => start(index)));
-  return { url: clientPorts.map((port) => `nats://127.0.0.1:${port}`).join(','), nodes };
+  const url = clientPorts.map((port) => `nats://127.0.0.1:${port}`).join(',');
+  await canKeepCopies(url, size);
+  return { url, nodes };
+}
+
+/** Waits until the nodes have found each other and keep a stream in as many copies. */
+async function canKeepCopies(url: string, copies: number): Promise<void> {
+  const log = createLog('test', { ZMESH_LOG_LEVEL: 'silent' });
+  for (const giveUp = Date.now() + READY_LIMIT_MS; ; await sleep(200)) {
+    try {
+      const { jsm, close } = await connectEvents({ url, name: 'test', log });
+      try {
+        await jsm.streams.add({ name: 'READY', subjects: ['ready'], num_replicas: copies });
+        await jsm.streams.delete('READY');
+        return;
+      } finally {
+        await close();
+      }
+    } catch (error) {
+      if (Date.now() > giveUp) throw error;
+    }
+  }
 }

@@ -4,9 +4,10 @@ import { Sampling } from '#proto/zmesh/v1/common.js';
 import { DispatcherServiceService } from '#proto/zmesh/v1/dispatcher.js';
 import { loadConfig } from '#services/dispatcher/config.js';
 import { startDispatcher } from '#services/dispatcher/server.js';
+import { sleep } from '#shared/deadline.js';
 import { ZmeshError } from '#shared/errors.js';
 import { connectEvents } from '#shared/events/connection.js';
-import { PRESENCE_FORMAT, presenceLease } from '#shared/events/presence.js';
+import { LEASE_MS, PRESENCE_FORMAT, presenceLease } from '#shared/events/presence.js';
 import { createLog } from '#shared/log.js';
 import { connect } from '#shared/rpc/client.js';
 import { lastFirst } from '../../support/cleanup.js';
@@ -211,7 +212,7 @@ test('a model is asked of the replicas that serve it, and all models are listed'
   });
 });
 
-test('announced replicas join, are preferred for the experts they hold, leave, and run out when they die', async (t) => {
+test('announced replicas join, are preferred for the experts they hold, leave, and are gone when they die', async (t) => {
   const nats = await withNats(lastFirst(t));
   const { fakes, client, cleanup } = await startFleet(t, 1, { ZMESH_NATS_URL: nats.url });
   const [fixed] = fakes;
@@ -253,11 +254,14 @@ test('announced replicas join, are preferred for the experts they hold, leave, a
   await eventually('it gets no more work', async () => (await probe())[1] === 0);
   await lease.renew(presence([]));
   await eventually('it is back', async () => (await probe())[1]! > 0);
-  // Not renewed: the lease runs out after five seconds, and the server says so.
-  await eventually('it ran out', async () => (await probe())[1] === 0);
+  // Not renewed: the lease runs out after five seconds. It is asked then, and stays while it answers.
+  await sleep(LEASE_MS + 1500);
+  await eventually('it still gets work', async () => (await probe())[1]! > 0);
+  await joining.stop();
+  await eventually('it is gone', async () => (await probe())[0] === 12);
 });
 
-test('announcements outlive an outage of NATS, and those that do not come back are dropped', async (t) => {
+test('announced replicas outlive an outage of NATS, and those that end are dropped', async (t) => {
   const nats = await withNats(lastFirst(t));
   const { fakes, client, cleanup } = await startFleet(t, 2, { ZMESH_NATS_URL: nats.url });
   const joining = await startFakeInference();
@@ -287,6 +291,9 @@ test('announcements outlive an outage of NATS, and those that do not come back a
   await nats.kill();
   assert(await joined(), 'it stays while NATS is away');
   await nats.restart();
-  await eventually('it is dropped, since nobody announces it', async () => !(await joined()));
+  await sleep(LEASE_MS + 1500);
+  assert(await joined(), 'it stays while it answers, though nobody announces it');
+  await joining.stop();
+  await eventually('it is dropped', async () => !(await joined()));
   assert.equal(fakes.length, 2);
 });
