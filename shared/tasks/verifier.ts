@@ -1,3 +1,5 @@
+import type { Language } from '../sandbox/runtimes.js';
+import type { Sandbox } from '../sandbox/sandbox.js';
 import type { TaskItem } from './task.js';
 import type { Verdict } from './verdict.js';
 import { exact } from './verifier-exact.js';
@@ -7,7 +9,9 @@ import { type ListProgramSpec, listProgram } from './verifier-list-program.js';
 import { type MathSpec, math } from './verifier-math.js';
 import { type MultipleChoiceSpec, multipleChoice } from './verifier-multiple-choice.js';
 import { number } from './verifier-number.js';
+import { type ReferenceOutputsSpec, referenceOutputs } from './verifier-reference-outputs.js';
 import { type RegexSpec, regex } from './verifier-regex.js';
+import { type UnitTestsSpec, unitTests } from './verifier-unit-tests.js';
 import type { ValueSpec } from './verifier-value.js';
 import { word } from './verifier-word.js';
 
@@ -22,6 +26,8 @@ export interface VerifierSpecs {
   readonly 'final-number': FinalNumberSpec;
   readonly 'multiple-choice': MultipleChoiceSpec;
   readonly math: MathSpec;
+  readonly 'unit-tests': UnitTestsSpec;
+  readonly 'reference-outputs': ReferenceOutputsSpec;
 }
 
 /** Name of a verifier. */
@@ -32,6 +38,8 @@ export type VerifierSpec = { [T in VerifierType]: { readonly type: T } & Verifie
 
 /** What verifiers may call on. */
 export interface VerifierTools {
+  /** Runs programs of answers; undefined where no question needs it. */
+  readonly sandbox?: Sandbox | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -39,8 +47,8 @@ export interface VerifierTools {
 export interface Verifier<S> {
   /** Fields that a specification may have beside `type`. */
   readonly fields: readonly (keyof S & string)[];
-  /** True if `verify` needs the sandbox. Default false. */
-  readonly needsSandbox?: boolean;
+  /** The language that `verify` needs the sandbox for; absent where it needs none. */
+  language?(spec: S): Language;
   /** What is wrong with a specification, in a few words; undefined = it is sound. `spec` is parsed JSON. */
   fault(spec: Readonly<Record<string, unknown>>): string | undefined;
   /** Judges an answer. `spec` is sound. */
@@ -58,6 +66,8 @@ export const VERIFIERS: { readonly [T in VerifierType]: Verifier<VerifierSpecs[T
   'final-number': finalNumber,
   'multiple-choice': multipleChoice,
   math,
+  'unit-tests': unitTests,
+  'reference-outputs': referenceOutputs,
 };
 
 /** Judges an answer to a question. Throws SANDBOX_UNAVAILABLE where a program would have to run unprotected. */
