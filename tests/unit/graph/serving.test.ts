@@ -1,56 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ModelProto, TensorProto_DataLocation } from '#proto/onnx/onnx.js';
-import type { StoredTensor } from '#services/inference/graph/builder.js';
 import { encodeModel } from '#services/inference/graph/encode.js';
 import { spectrumLength } from '#services/inference/graph/model-weights.js';
 import { servingGraph } from '#services/inference/graph/serving.js';
-import { adaptedLinears, canonicalLinears, canonicalWeights } from '#services/inference/model/canonical.js';
-import type { ModelConfig, PreparedModel } from '#services/inference/model/prepared.js';
+import { canonicalWeights } from '#services/inference/model/canonical.js';
+import type { ModelConfig } from '#services/inference/model/prepared.js';
 import { modelConfig } from './model-config.js';
-
-function prepared(config: ModelConfig, adapt: 'mlp' | 'all' | 'none'): PreparedModel {
-  return {
-    format: 1,
-    name: 'test',
-    config,
-    fingerprint: '',
-    basisId: '',
-    parameters: 0,
-    adapted: adapt === 'none' ? [] : adaptedLinears(config, adapt),
-    linears: canonicalLinears(config),
-    eosTokenIds: [],
-    bosTokenId: null,
-    classificationSystem: null,
-    reconstructionError: 0,
-    source: { folder: '', preparedAt: '' },
-  };
-}
-
-/** Files in which every tensor has a location named for it. */
-function filesOf(model: PreparedModel) {
-  const stored = (location: string, shape: readonly number[]): StoredTensor => ({
-    shape,
-    location,
-    offset: 128,
-    bytes: 4 * shape.reduce((a, b) => a * b, 1),
-  });
-  const adapted = new Set(model.adapted.map(({ name }) => name));
-  const plain = canonicalWeights(model.config).filter(({ name }) => !adapted.has(name));
-  return {
-    plain: new Map(plain.map(({ name, shape }) => [name, stored(name, shape)])),
-    factors: new Map(
-      model.adapted.map(({ name, rows, columns }) => {
-        const rank = Math.min(rows, columns);
-        return [name, { u: stored(`${name}/u`, [rows, rank]), vt: stored(`${name}/vt`, [rank, columns]) }];
-      }),
-    ),
-  };
-}
+import { filesOf, preparedModel } from './prepared-model.js';
 
 /** The encoded graph, decoded again, with the locations of its external tensors. */
 function build(config: ModelConfig, adapt: 'mlp' | 'all' | 'none') {
-  const model = prepared(config, adapt);
+  const model = preparedModel(config, adapt);
   const graph = servingGraph({ model, weights: filesOf(model), pageTokens: 16 });
   const decoded = ModelProto.decode(encodeModel(graph, 'test')).graph!;
   const external = decoded.initializer.filter(
@@ -102,7 +63,7 @@ describe('the serving graph', () => {
         .decoded.input.find(({ name }) => name === 'spectrum')
         ?.type?.value?.value.shape?.dim.map(({ value }) => value?.value);
     // A layer: q 24, k 12, v 12, o 24, gate 24, up 24, down 24.
-    assert.equal(spectrumLength(prepared(config, 'all')), 2 * 144);
+    assert.equal(spectrumLength(preparedModel(config, 'all')), 2 * 144);
     assert.deepEqual(shape('all'), ['batch', 1n, 288n]);
     assert.equal(shape('none'), undefined);
   });
@@ -118,7 +79,7 @@ describe('the serving graph', () => {
   });
 
   it('names the weight that a folder lacks', () => {
-    const model = prepared(modelConfig({ queryKeyNorm: true }), 'none');
+    const model = preparedModel(modelConfig({ queryKeyNorm: true }), 'none');
     const weights = filesOf(model);
     weights.plain.delete('model.layers.1.self_attn.k_norm.weight');
     assert.throws(
