@@ -4,8 +4,10 @@ import type {
   GradientRuntimeOptions,
 } from '#services/inference/runtime/gradient-runtime.js';
 
-/** The token that ends the fake's thread. */
-export const DEADLY_TOKEN = 13;
+/** The token at which a run fails. */
+export const FAILING_TOKEN = 13;
+/** The token at which the thread ends. */
+export const DEADLY_TOKEN = 14;
 
 /** log π of a token under spectrum s in the fake: −(token + 1)·s / 100. */
 export const fakeLogProb = (token: number, s: number): number => (-(token + 1) * s) / 100;
@@ -18,18 +20,17 @@ export async function createFakeGradient(options: GradientRuntimeOptions<unknown
     runBytes: (_, { rows, tokensPerRow }) => rows * tokensPerRow * 1000,
     async run(kl, part) {
       await new Promise((resolve) => setTimeout(resolve, options.threads));
-      if (part.targets.includes(DEADLY_TOKEN)) throw new Error('the fake meets its deadly token');
+      if (part.targets.includes(FAILING_TOKEN)) throw new Error('the fake meets its failing token');
+      if (part.targets.includes(DEADLY_TOKEN)) process.exit(1);
       const gradient = new Float32Array(part.rows);
       const spectra = spectraOfWanted(part);
-      const logProbs = part.targets.map((token, i) => {
+      for (const [i, token] of part.targets.entries()) {
         const [row, s] = spectra[i]!;
         gradient[row]! += (part.logProbSeeds[i]! * -(token + 1)) / 100;
         if (kl !== 'none') gradient[row]! += part.klSeeds[i]! * 2 * (s - 2);
-        return 0 * token;
-      });
-      const exact = Float32Array.from(logProbs, (_zero, i) => fakeLogProb(part.targets[i]!, spectra[i]![1]));
+      }
       return {
-        logProbs: exact,
+        logProbs: Float32Array.from(part.targets, (token, i) => fakeLogProb(token, spectra[i]![1])),
         kl: kl === 'none' ? null : Float32Array.from(spectra, ([, s]) => fakeKl(s)),
         gradient,
       };
