@@ -15,7 +15,7 @@ import { DEADLY_TOKEN, FAILING_TOKEN, fakeKl, fakeLogProb } from '../../support/
 import { type HarnessOptions, type InferenceHarness, ids, SIGMA, startInferenceHarness } from './harness.js';
 
 const vectorsOf = (m: number) => writeVectors(new Map([['w', Float32Array.of(m)]]));
-const inline = (m: number, normalisation = Normalisation.NONE): Multipliers =>
+const inline = (m: number, normalisation: Normalisation = Normalisation.NONE): Multipliers =>
   Multipliers.create({ vectors: vectorsOf(m), normalisation });
 const sequence = (
   prompt: number[],
