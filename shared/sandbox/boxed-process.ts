@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import type { Duplex } from 'node:stream';
 import { CHANNEL_FD, SECCOMP_FD } from './command.js';
 
@@ -18,11 +18,19 @@ export interface Ending {
 export interface BoxedProcess {
   /** Sends a line. Nothing once the program is gone. */
   send(line: string): void;
-  /** Resolves when it has ended, however. */
+  /** Resolves when it has ended, however, and all that it sent has been heard. */
   readonly ended: Promise<Ending>;
-  /** Ends it, and with it all that it started; at once, and may be called again. */
+  /** Ends it, and with it all that it started. May be called again. */
   kill(): void;
 }
+
+/** What a runner says once it runs, before it has read a line. */
+export const READY = 'ready';
+
+/** How long bubblewrap may take to start a runner that is no longer wanted, milliseconds; then it is killed as it is. */
+const START_MAX_MS = 10_000;
+/** How long after a program's end its last words may take, milliseconds. */
+const LAST_WORDS_MS = 500;
 
 /** What is heard from a program. */
 export interface Listener {
@@ -56,20 +64,47 @@ export function startBoxed(
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-STDERR_MAX);
   });
-  readLines(channel, options.messageBytes, listener);
-  const ended = new Promise<Ending>((resolve) => {
-    child.once('error', (error) => resolve({ status: undefined, signal: undefined, stderr: error.message }));
-    child.once('close', (status, signal) =>
-      resolve({ status: status ?? undefined, signal: signal ?? undefined, stderr: stderr.trim() }),
-    );
-  });
+  let started = false;
+  let unwanted = false;
+  const onLine = (line: string): void => {
+    if (!started && line === READY) {
+      started = true;
+      if (unwanted) child.kill('SIGKILL');
+    }
+    if (!unwanted) listener.onLine(line);
+  };
+  readLines(channel, options.messageBytes, { onLine, onFlood: listener.onFlood });
   return {
     send(line) {
       if (channel.writable) channel.write(`${line}\n`);
     },
-    ended,
-    kill: () => child.kill('SIGKILL'),
+    ended: endingOf(child, () => stderr.trim()),
+    kill() {
+      if (unwanted) return;
+      unwanted = true;
+      // Until its runner runs, bubblewrap has not yet tied what it starts to its own life: killed then, it leaves orphans.
+      if (started) child.kill('SIGKILL');
+      else setTimeout(() => child.kill('SIGKILL'), START_MAX_MS).unref();
+    },
   };
+}
+
+/** The streams may be held open by others for a while: a program's end is its own, not theirs. */
+function endingOf(child: ChildProcess, stderr: () => string): Promise<Ending> {
+  return new Promise((resolve) => {
+    const end = (status: number | null, signal: NodeJS.Signals | null): void => {
+      for (const stream of child.stdio) stream?.destroy();
+      resolve({ status: status ?? undefined, signal: signal ?? undefined, stderr: stderr() });
+    };
+    child.once('error', (error) => resolve({ status: undefined, signal: undefined, stderr: error.message }));
+    child.once('exit', (status, signal) => {
+      const late = setTimeout(() => end(status, signal), LAST_WORDS_MS);
+      child.once('close', () => {
+        clearTimeout(late);
+        end(status, signal);
+      });
+    });
+  });
 }
 
 function readLines(channel: Duplex, messageBytes: number, { onLine, onFlood }: Listener): void {

@@ -1,4 +1,4 @@
-import type { BoxedProcess, Ending, Listener } from './boxed-process.js';
+import { type BoxedProcess, type Ending, type Listener, READY } from './boxed-process.js';
 import type { Limits } from './limits.js';
 
 /** What came of a trial. */
@@ -21,9 +21,6 @@ export type Start = (runner: 'judge' | 'candidate', listener: Listener) => Boxed
 
 /** The sandbox itself did not work: no word about the answer. */
 export class SandboxFailure extends Error {}
-
-/** What a runner says once it runs, before it has read a line. */
-const READY = 'ready';
 
 /**
  * Tests an answer. The tests run in one program (the judge), the answer in another (the candidate), each in a sandbox of its
