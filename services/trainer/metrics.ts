@@ -5,7 +5,7 @@ import type { Rollout } from './algorithms/algorithm.js';
 export const METRICS = {
   reward: 'mean reward of the rollouts, [-1, 1]',
   right: 'share of rollouts with a reward above 0, [0, 1]',
-  signal: 'share of questions whose answers do not all have the same reward, [0, 1]',
+  signal: 'share of questions whose answers do not all have the same reward, [0, 1]; over all candidates under sep-CMA-ES',
   'answer-tokens': 'mean tokens of a rollout',
   truncated: 'share of rollouts that ran out of their budget, [0, 1]',
   loss: 'the loss: policy part and weighted divergence',
@@ -24,7 +24,7 @@ export const METRICS = {
 /** Name of a scalar. */
 export type Metric = keyof typeof METRICS;
 
-/** Scalars of rollouts and their rewards. */
+/** Scalars of rollouts and their rewards, both by question. */
 export function rolloutMetrics(
   rollouts: readonly (readonly Rollout[])[],
   rewards: readonly (readonly number[])[],

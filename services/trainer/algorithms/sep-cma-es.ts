@@ -104,8 +104,8 @@ async function step(
       step: after.step,
       metrics: {
         ...rolloutMetrics(
-          tried.flatMap(({ rollouts }) => rollouts),
-          tried.flatMap(({ rewards }) => rewards),
+          items.map((_, i) => tried.flatMap(({ rollouts }) => rollouts[i]!)),
+          items.map((_, i) => tried.flatMap(({ rewards }) => rewards[i]!)),
         ),
         'best-reward': Math.max(...fitness),
         'step-size': next.stepSize,
