@@ -50,8 +50,8 @@ export function meshProcesses(options: {
   let phase: 'starting' | 'ready' = 'starting';
   const note = (): void => {
     const processes = kept.map(({ supervised: { name, current }, log }): RunProcess => {
-      const { pid, address } = current();
-      return { name, pid, log, ...(address === undefined ? {} : { address }) };
+      const { pid, address, httpAddress: http } = current();
+      return { name, pid, log, ...(address === undefined ? {} : { address }), ...(http ? { http } : {}) };
     });
     claim.update({ phase, processes: [...processes, ...insiders] });
   };
@@ -68,6 +68,10 @@ export function meshProcesses(options: {
     async service(name, { variable, value }, { count, env = {} }) {
       const entry = join(projectRoot, 'dist/services', name, 'main.js');
       const addresses: string[] = [];
+      const http = variable.replace(/_PORT$/, '_HTTP_PORT');
+      // Metrics are there on a free port unless they are set otherwise; a port that is set can be one replica's alone.
+      const httpPort = base[http] || '0';
+      const shared = httpPort === '-1' ? '-1' : '0';
       for (let number = 1; number <= count; number++) {
         const replica = number === 1 ? name : `${name}-${number}`;
         const first = number === 1 ? value : 0;
@@ -75,7 +79,7 @@ export function meshProcesses(options: {
         rmSync(logFile, { force: true });
         const start = (address: string | undefined): Promise<Incarnation> => {
           const port = String(address ? portOf(address) : first);
-          const given = { ...base, ...env, [variable]: port };
+          const given = { ...base, ...env, [variable]: port, [http]: number === 1 ? httpPort : shared };
           return startServiceProcess({ name: replica, entry, env: given, logFile, signal });
         };
         addresses.push(await keep(replica, logFile, start));

@@ -8,6 +8,8 @@ export interface RunProcess {
   readonly pid: number;
   /** `host:port` or a URL; absent if it cannot be called. */
   readonly address?: string;
+  /** Where its metrics and probes are, `host:port`; absent if it has none. */
+  readonly http?: string;
   /** Its log file. */
   readonly log: string;
 }

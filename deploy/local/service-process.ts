@@ -45,9 +45,9 @@ export async function startServiceProcess(options: ServiceProcessOptions): Promi
     clearTimeout(timer);
   };
   let giveUp = (): void => {};
-  const ready = new Promise<string | undefined>((resolve, reject) => {
+  const ready = new Promise<Pick<Incarnation, 'address' | 'httpAddress'>>((resolve, reject) => {
     child.on('message', (message: ServiceMessage) => {
-      if (message.type === 'ready') resolve(message.address);
+      if (message.type === 'ready') resolve({ address: message.address, httpAddress: message.httpAddress });
       else reject(new Error(`${name}: ${message.message}`));
     });
     void exited.then((how) =>
@@ -66,8 +66,7 @@ export async function startServiceProcess(options: ServiceProcessOptions): Promi
     if (signal.aborted) aborted();
   });
   try {
-    const address = await ready;
-    return { pid: child.pid!, address, exited, stop };
+    return { pid: child.pid!, ...(await ready), exited, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -5,6 +5,8 @@ export interface Incarnation {
   readonly pid: number;
   /** Where it is called; undefined if it is not. */
   readonly address: string | undefined;
+  /** Where its metrics and probes are, `host:port`. */
+  readonly httpAddress?: string | undefined;
   /** Resolves with a few words when it is gone, however that came about. */
   readonly exited: Promise<string>;
   /** Stops it and waits until it is gone. */

@@ -76,8 +76,16 @@ export async function testHome(t: Cleanup): Promise<TestHome> {
 }
 
 /** Waits until `condition` holds; throws `what` after `limitMs`. */
-export async function eventually(what: string, condition: () => boolean, limitMs = 30_000): Promise<void> {
-  for (const giveUp = Date.now() + limitMs; !condition(); await new Promise((go) => setTimeout(go, 50)))
+export async function eventually(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  limitMs = 30_000,
+): Promise<void> {
+  for (
+    const giveUp = Date.now() + limitMs;
+    !(await condition());
+    await new Promise((go) => setTimeout(go, 50))
+  )
     if (Date.now() > giveUp) throw new Error(`not after ${limitMs} ms: ${what}`);
 }
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RandomStream } from '#shared/random.js';
 import { draw, neededOutputs, type SamplingPlan } from '#services/inference/engine/sampling.js';
 import type { StepResult } from '#services/inference/runtime/runtime.js';
+import { RandomStream } from '#shared/random.js';
 import { GREEDY } from './harness.js';
 
 /** Probabilities of ids 0…5 at temperature 1. */
