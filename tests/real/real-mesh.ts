@@ -21,6 +21,8 @@ export interface RealMesh {
   /** The prepared model's folder. */
   readonly prepared: string;
   readonly inference: RpcClient<typeof InferenceServiceService>;
+  /** Process id of the inference service. */
+  readonly inferencePid: number;
   readonly registry: RpcClient<typeof ExpertRegistryServiceService>;
 }
 
@@ -62,7 +64,13 @@ export async function startRealMesh(t: Cleanup, log: (line: string) => void): Pr
     unavailable: 'REGISTRY_UNAVAILABLE',
   });
   t.after(() => registry.close());
-  return { file: found('fetched').path!, prepared: found('done').folder!, inference, registry };
+  return {
+    file: found('fetched').path!,
+    prepared: found('done').folder!,
+    inference,
+    inferencePid: inferenceService.pid,
+    registry,
+  };
 }
 
 /** Runs `zmesh model fetch`; the events of its `--json` output. */

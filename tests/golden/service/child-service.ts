@@ -6,6 +6,7 @@ import { projectRoot } from '#shared/paths.js';
 /** A service of the product in a process of its own. */
 export interface ChildService {
   readonly address: string;
+  readonly pid: number;
   /** Drains it; throws if it does not leave with status 0. */
   stop(): Promise<void>;
 }
@@ -35,6 +36,7 @@ export async function startChildService(name: string, env: NodeJS.ProcessEnv): P
   }
   return {
     address: message.address,
+    pid: child.pid!,
     async stop() {
       child.kill('SIGTERM');
       const [code] = await exited;
