@@ -1,0 +1,37 @@
+/**
+ * `npm run chaos -- [--seed 1] [--rounds 2] [--only kills,overload,half-open,clock]`: faults and overload on a real mesh of two
+ * replicas each. Prints what happened, keeps it under `<ZMESH_HOME>/reports/`, exits with 1 if anything was not as it must be.
+ */
+import { parseArgs } from 'node:util';
+import { lastFirst } from '../support/cleanup.js';
+import { startChaosMesh } from './chaos-mesh.js';
+import { killUnderLoad } from './kills.js';
+import { askUndisturbed } from './questions.js';
+import { createReport } from './report.js';
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    rounds: { type: 'string', default: '2' },
+    only: { type: 'string', default: 'kills,overload,half-open,clock' },
+  },
+});
+const [seed, rounds] = [Number(values.seed), Number(values.rounds)];
+const wanted = new Set(values.only.split(','));
+const report = createReport('chaos');
+const cleanups: (() => Promise<void>)[] = [];
+const cleanup = lastFirst({ after: (fn) => cleanups.push(fn) });
+try {
+  report.say(`seed ${seed}, ${rounds} rounds, ${[...wanted].join(', ')}`);
+  const mesh = await startChaosMesh(cleanup, { replicas: 2 });
+  const questions = await askUndisturbed(mesh.dispatcher);
+  report.say(`a mesh of two replicas each; ${questions.length} greedy questions answered undisturbed`);
+  if (wanted.has('kills')) await killUnderLoad({ mesh, questions, seed, rounds, report });
+} catch (error) {
+  report.fault(error instanceof Error ? (error.stack ?? error.message) : String(error));
+} finally {
+  for (const fn of cleanups) await fn();
+}
+report.say(report.faults.length === 0 ? 'no faults' : `${report.faults.length} faults`);
+process.stdout.write(`kept in ${report.keep()}\n`);
+process.exitCode = report.faults.length === 0 ? 0 : 1;
