@@ -28,22 +28,62 @@ export interface LoadOptions {
   readonly client: DispatcherClient;
   readonly questions: readonly Question[];
   readonly random: Random;
-  /** Requests at once. */
-  readonly callers: number;
   /** Deadline of each request. Default 20 s. */
   readonly timeoutMs?: number;
 }
 
 /** A refused or failed caller asks again after this. */
 const PAUSE_MS = 20;
+/** Arrivals are made up for so often. */
+const TICK_MS = 5;
 
 /** Keeps so many requests in flight, each a question drawn at random, and compares every answer. */
-export function startLoad({ client, questions, random, callers, timeoutMs = 20_000 }: LoadOptions): Load {
-  const outcomes: Outcome[] = [];
-  const wrong: string[] = [];
+export function startLoad({ callers, ...options }: LoadOptions & { readonly callers: number }): Load {
+  const asking = createAsking(options);
   let stopped = false;
   const caller = async (): Promise<void> => {
-    while (!stopped) {
+    while (!stopped) if ((await asking.ask()) !== undefined) await sleep(PAUSE_MS);
+  };
+  const running = Promise.all(Array.from({ length: callers }, caller));
+  return {
+    ...asking,
+    async stop() {
+      stopped = true;
+      await running;
+    },
+  };
+}
+
+/** Asks so many questions a second, whatever becomes of those before: callers who do not wait for each other. */
+export function startArrivals({ perSecond, ...options }: LoadOptions & { readonly perSecond: number }): Load {
+  const asking = createAsking(options);
+  const running = new Set<Promise<unknown>>();
+  const startMs = performance.now();
+  let asked = 0;
+  const timer = setInterval(() => {
+    const due = ((performance.now() - startMs) / 1000) * perSecond;
+    for (; asked < due; asked += 1) {
+      const one = asking.ask().finally(() => running.delete(one));
+      running.add(one);
+    }
+  }, TICK_MS);
+  return {
+    ...asking,
+    async stop() {
+      clearInterval(timer);
+      await Promise.all(running);
+    },
+  };
+}
+
+/** Asks one question at a time and notes what comes of it; resolves with the reason of a failure. */
+function createAsking({ client, questions, random, timeoutMs = 20_000 }: LoadOptions) {
+  const outcomes: Outcome[] = [];
+  const wrong: string[] = [];
+  return {
+    outcomes,
+    wrong,
+    async ask(): Promise<string | undefined> {
       const { request, answer } = random.pick(questions);
       const startMs = performance.now();
       let reason: string | undefined;
@@ -54,18 +94,15 @@ export function startLoad({ client, questions, random, callers, timeoutMs = 20_0
         reason = ZmeshError.from(error).reason;
       }
       outcomes.push({ startMs, endMs: performance.now(), reason });
-      if (reason !== undefined) await sleep(PAUSE_MS);
-    }
-  };
-  const running = Promise.all(Array.from({ length: callers }, caller));
-  return {
-    outcomes,
-    wrong,
-    async stop() {
-      stopped = true;
-      await running;
+      return reason;
     },
   };
+}
+
+/** Answers a second that came between two times. */
+export function goodput(outcomes: readonly Outcome[], fromMs: number, untilMs: number): number {
+  const good = outcomes.filter(({ endMs, reason }) => !reason && endMs >= fromMs && endMs < untilMs);
+  return good.length / ((untilMs - fromMs) / 1000);
 }
 
 /** Counts of failed requests by reason, `none` if there are none. */

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { lastFirst } from '../support/cleanup.js';
 import { startChaosMesh } from './chaos-mesh.js';
 import { killUnderLoad } from './kills.js';
+import { overload } from './overload.js';
 import { askUndisturbed } from './questions.js';
 import { createReport } from './report.js';
 
@@ -27,6 +28,8 @@ try {
   const questions = await askUndisturbed(mesh.dispatcher);
   report.say(`a mesh of two replicas each; ${questions.length} greedy questions answered undisturbed`);
   if (wanted.has('kills')) await killUnderLoad({ mesh, questions, seed, rounds, report });
+  if (wanted.has('overload'))
+    await overload({ mesh, questions, seed, report, measureMs: 6000, overloadMs: 20_000 });
 } catch (error) {
   report.fault(error instanceof Error ? (error.stack ?? error.message) : String(error));
 } finally {
