@@ -4,6 +4,7 @@ import { requireSummary } from '#shared/fleet/inference.js';
 import { OTHER } from '#shared/svf/names.js';
 import type { FirstPassContext, Judgement } from './first-pass.js';
 import { armOf, mixtureOf } from './mixture.js';
+import { passOptions } from './pass-options.js';
 import type { Question } from './question.js';
 
 /**
@@ -22,7 +23,7 @@ export async function generateLabel(question: Question, context: FirstPassContex
       n: 1,
       priority: question.priority,
     },
-    { signal: question.signal, deadline: question.deadline },
+    passOptions(question),
   );
   let written = '';
   let whole = false;

@@ -4,6 +4,7 @@ import { requireSummary } from '#shared/fleet/inference.js';
 import { OTHER } from '#shared/svf/names.js';
 import type { FirstPassContext, Judgement } from './first-pass.js';
 import { armOf, mixtureOf } from './mixture.js';
+import { passOptions } from './pass-options.js';
 import type { Question } from './question.js';
 
 /**
@@ -27,7 +28,7 @@ export async function scoreLabels(question: Question, context: FirstPassContext)
       topK: 0,
       priority: question.priority,
     },
-    { signal: question.signal, deadline: question.deadline },
+    passOptions(question),
   );
   if (scores.length !== choices.length) {
     throw new ZmeshError('INTERNAL', `inference scored ${scores.length} of ${choices.length} labels`);

@@ -80,7 +80,10 @@ export function dispatcherHandlers({ mesh, gate, settings }: HandlersOptions): B
       inside(async () => {
         const prompt = checkPrompt(request.prompt, settings);
         const model = await mesh.models.find(request.model);
-        return mesh.inference.encodeTokens({ model: model.name, prompt }, call);
+        return mesh.inference.encodeTokens(
+          { model: model.name, prompt },
+          { signal: call.signal, deadline: call.deadline },
+        );
       }),
     listModels: () => inside(() => listModels(mesh, settings.defaultStrategy)),
   });

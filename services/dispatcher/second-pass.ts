@@ -4,6 +4,7 @@ import type { Inference } from '#shared/fleet/inference.js';
 import { GEN_AI, SPAN, ZMESH } from '#shared/telemetry/semconv.js';
 import { streamWithSpan } from '#shared/telemetry/spans.js';
 import { mixtureOf } from './mixture.js';
+import { passOptions } from './pass-options.js';
 import type { GenerationQuestion } from './question.js';
 import { shortName } from './receipt.js';
 import type { Choice } from './strategy.js';
@@ -37,7 +38,7 @@ export function secondPass(
         n: question.n,
         priority: question.priority,
       },
-      { signal: question.signal, deadline: question.deadline },
+      passOptions(question),
     );
     for await (const message of stream) {
       if (message.event?.$case === 'summary') describe(span, message.event.value);

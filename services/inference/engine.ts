@@ -52,7 +52,11 @@ export interface EndedRequest {
   readonly failure: string | undefined;
 }
 
-type Given<M> = Omit<M, 'type' | 'id' | 'mixture' | 'arrivedMs'> & {
+type Given<M> = Omit<M, 'type' | 'id' | 'mixture' | 'arrivedMs' | 'sinceMs' | 'dueMs'> & {
+  /** The caller's deadline on performance.now's clock. Default none. */
+  readonly deadline?: number | undefined;
+  /** How long ago it came in at the front door. Default 0. */
+  readonly ageMs?: number;
   /** Released by the engine when the request is over, however it ends. */
   readonly spectrum: SpectrumLease;
 };
@@ -126,6 +130,12 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   return new WorkerEngine(worker, info, options);
 }
 
+/** Now, the arrival at the front door and the deadline on the clock that both threads share. */
+function timesOf(deadline = Number.POSITIVE_INFINITY, ageMs = 0) {
+  const arrivedMs = monotonicMs();
+  return { arrivedMs, sinceMs: arrivedMs - ageMs, dueMs: arrivedMs + deadline - performance.now() };
+}
+
 class WorkerEngine implements Engine {
   readonly info: RuntimeInfo;
   readonly limits: EngineLimits;
@@ -164,9 +174,9 @@ class WorkerEngine implements Engine {
   }
 
   generate(request: GenerateRequest, signal: AbortSignal): GenerationStream {
-    const { spectrum, ...rest } = request;
+    const { spectrum, deadline, ageMs, ...rest } = request;
     const id = ++this.#requests;
-    const head = { type: 'generate', id, mixture: spectrum.mixture, arrivedMs: monotonicMs() } as const;
+    const head = { type: 'generate', id, mixture: spectrum.mixture, ...timesOf(deadline, ageMs) } as const;
     return {
       events: this.#submit({ ...head, ...rest }, spectrum, signal),
       stopAnswer: (answer) => this.#post({ type: 'stopAnswer', id, answer }),
@@ -177,9 +187,9 @@ class WorkerEngine implements Engine {
     request: ScoreRequest,
     signal: AbortSignal,
   ): Promise<{ score: ScoreResult; times: RequestTimes }> {
-    const { spectrum, ...rest } = request;
+    const { spectrum, deadline, ageMs, ...rest } = request;
     const id = ++this.#requests;
-    const head = { type: 'score', id, mixture: spectrum.mixture, arrivedMs: monotonicMs() } as const;
+    const head = { type: 'score', id, mixture: spectrum.mixture, ...timesOf(deadline, ageMs) } as const;
     for await (const events of this.#submit({ ...head, ...rest }, spectrum, signal)) {
       const end = events.find((event) => event.type === 'end');
       if (end?.score) return { score: end.score, times: end.times };

@@ -4,6 +4,7 @@ import { monotonicMs } from '#shared/telemetry/clock.js';
 import { AnswerText } from './answer-text.js';
 import type { EngineEvent, GenerationStream } from './engine.js';
 import { inRange } from './field.js';
+import type { PassOptions } from './pass-options.js';
 import { priorityClass } from './priority.js';
 import { encodePrompt } from './prompt.js';
 import { deltaResponse, endResponse, passSummary, tokenLogProbs } from './responses.js';
@@ -32,7 +33,7 @@ interface Gathered {
 export async function* generate(
   model: ServedModel,
   request: GenerateTokensRequest,
-  options: { readonly signal: AbortSignal; readonly promptBytesMax: number },
+  options: PassOptions,
 ): AsyncGenerator<GenerateTokensResponse> {
   const arrivedMs = monotonicMs();
   const { engine, prepared, tokenizer } = model;
@@ -49,8 +50,9 @@ export async function* generate(
   const sampling = checkSampling(request.sampling, bounds);
   const { lease, cache } = await model.mixtures.resolve(request.mixture, options.signal);
   const endIds = sampling.ignoreEos ? [] : prepared.eosTokenIds;
+  const { signal, deadline, ageMs } = options;
   const asked = { prompt, priority, n, maxTokens: sampling.maxTokens, endIds, sampling: sampling.plan };
-  const stream = engine.generate({ spectrum: lease, ...asked }, options.signal);
+  const stream = engine.generate({ spectrum: lease, deadline, ageMs, ...asked }, signal);
 
   const answers = Array.from({ length: n }, (): AnswerState => {
     const text = tokenizer ? new AnswerText(tokenizer.decoder(), sampling.stops) : null;

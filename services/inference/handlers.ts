@@ -5,11 +5,14 @@ import {
   type ServedModel as ServedModelMessage,
 } from '#proto/zmesh/v1/inference.js';
 import { requestIdOr } from '#shared/ids.js';
+import { ageOf } from '#shared/rpc/age.js';
 import { type Binding, bind } from '#shared/rpc/bind.js';
+import type { CallContext } from '#shared/rpc/call.js';
 import { GEN_AI, ZMESH } from '#shared/telemetry/semconv.js';
 import { computeGradient } from './compute-gradient.js';
 import { generate } from './generate.js';
 import { loadMultipliers } from './load-multipliers.js';
+import type { PassOptions } from './pass-options.js';
 import { priorityClass } from './priority.js';
 import { encodePrompt } from './prompt.js';
 import { score } from './score.js';
@@ -24,16 +27,20 @@ export interface HandlersOptions {
 
 /** The inference service's RPCs. */
 export function inferenceHandlers({ models, promptBytesMax }: HandlersOptions): Binding {
+  const passOptions = (call: CallContext): PassOptions => {
+    const { signal, deadline } = call;
+    return { signal, deadline, ageMs: ageOf(call), promptBytesMax };
+  };
   return bind(InferenceServiceService, {
-    async *generateTokens(request, { signal }) {
+    async *generateTokens(request, call) {
       const model = models.find(request.model);
       noteRequest(request, model);
-      yield* generate(model, request, { signal, promptBytesMax });
+      yield* generate(model, request, passOptions(call));
     },
-    async score(request, { signal }) {
+    async score(request, call) {
       const model = models.find(request.model);
       noteRequest(request, model);
-      return score(model, request, { signal, promptBytesMax });
+      return score(model, request, passOptions(call));
     },
     async computeGradient(request, { signal }) {
       const model = models.find(request.model);

@@ -10,6 +10,7 @@ import { MESSAGE_BYTES_MAX } from '#shared/rpc/server.js';
 import { monotonicMs } from '#shared/telemetry/clock.js';
 import type { LogitsRows, ScoreMessage } from './engine/protocol.js';
 import { checkContext, fault, inRange } from './field.js';
+import type { PassOptions } from './pass-options.js';
 import { priorityClass } from './priority.js';
 import { checkIds, encodePlain, encodePrompt } from './prompt.js';
 import { passSummary } from './responses.js';
@@ -31,7 +32,7 @@ const SCOPES = new Map<number, ScoreMessage['logits']>([
 export async function score(
   model: ServedModel,
   request: ScoreRequest,
-  options: { readonly signal: AbortSignal; readonly promptBytesMax: number },
+  options: PassOptions,
 ): Promise<ScoreResponse> {
   const arrivedMs = monotonicMs();
   const { vocabularySize, contextLength } = model.engine.info;
@@ -56,7 +57,8 @@ export async function score(
     throw fault('continuations', 'give continuations, or ask for logits', {}, 'MISSING_FIELD');
 
   const { lease, cache } = await model.mixtures.resolve(request.mixture, options.signal);
-  const asked = { prompt, priority, continuations, logits, topK };
+  const { deadline, ageMs } = options;
+  const asked = { prompt, priority, continuations, logits, topK, deadline, ageMs };
   const { score: result, times } = await model.engine.score({ spectrum: lease, ...asked }, options.signal);
   const usage = { promptTokens: prompt.length, completionTokens: 0 };
   return {

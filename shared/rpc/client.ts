@@ -15,6 +15,8 @@ export interface CallOptions {
   readonly deadline?: number | undefined;
   /** Deadline from now, milliseconds; the earlier of both counts. */
   readonly timeoutMs?: number;
+  /** Sent with the call. Default none. */
+  readonly metadata?: Readonly<Record<string, string>>;
   /** Called once with a reader of the trailing metadata. */
   readonly onTrailers?: (get: (key: string) => string | undefined) => void;
 }
@@ -88,6 +90,12 @@ function grpcOptions(options: CallOptions): grpc.CallOptions {
   return leftMs === Number.POSITIVE_INFINITY ? {} : { deadline: Date.now() + leftMs };
 }
 
+function metadataOf({ metadata = {} }: CallOptions): grpc.Metadata {
+  const sent = new grpc.Metadata();
+  for (const [key, value] of Object.entries(metadata)) sent.set(key, value);
+  return sent;
+}
+
 function singleCall(start: StubMethod, requestStream: boolean, unavailable: Reason) {
   return (request: unknown, options: CallOptions = {}): Promise<unknown> =>
     new Promise((resolve, reject) => {
@@ -103,7 +111,7 @@ function singleCall(start: StubMethod, requestStream: boolean, unavailable: Reas
             options.signal?.aborted ? ZmeshError.from(options.signal.reason) : errorOf(error, unavailable),
           );
       };
-      const metadata = new grpc.Metadata();
+      const metadata = metadataOf(options);
       const call = requestStream
         ? start(metadata, grpcOptions(options), callback)
         : start(request, metadata, grpcOptions(options), callback);
@@ -131,7 +139,7 @@ async function sendAll(
 function streamCall(start: StubMethod, unavailable: Reason) {
   return async function* (request: unknown, options: CallOptions = {}): AsyncGenerator<unknown> {
     options.signal?.throwIfAborted();
-    const call = start(request, new grpc.Metadata(), grpcOptions(options));
+    const call = start(request, metadataOf(options), grpcOptions(options));
     const release = watch(call, options);
     const ended = new Promise<void>((resolve) => call.once('status', () => resolve()));
     try {

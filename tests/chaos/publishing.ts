@@ -42,6 +42,8 @@ export async function startPublishing(registry: RegistryClient): Promise<Publish
       label: '',
       description: '',
       metadata: {},
+      mixture: undefined,
+      categories: [],
     };
     const { expert } = await registry.publishExpert(
       { spec, vectors, alias: 'newest' },

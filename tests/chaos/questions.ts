@@ -24,7 +24,19 @@ const STRATEGIES: readonly NonNullable<Strategy['kind']>[] = [
   { $case: 'auto', value: { firstPass: undefined } },
 ];
 const PER_TASK = 2;
-const TOKENS = 48;
+
+/** How long the answers are. */
+export interface Size {
+  readonly n: number;
+  readonly maxTokens: number;
+  /** Whether an answer is as long as it may be. */
+  readonly ignoreEos: boolean;
+}
+
+/** As people ask. */
+export const USUAL: Size = { n: 1, maxTokens: 48, ignoreEos: false };
+/** So much work that refusing ten times as many costs little beside it. */
+export const HEAVY: Size = { n: 2, maxTokens: 300, ignoreEos: true };
 
 /** A greedy question with one right answer. */
 export interface Question {
@@ -40,7 +52,10 @@ export function essence({ answers, receipt }: CompleteResponse): string {
 }
 
 /** Mixed strategies over the embedded tasks, each asked once while nothing is broken. */
-export async function askUndisturbed(client: DispatcherClient): Promise<readonly Question[]> {
+export async function askUndisturbed(
+  client: DispatcherClient,
+  { n, ...sampling }: Size = USUAL,
+): Promise<readonly Question[]> {
   const texts = await Promise.all(
     TASKS.map((task) => readFile(join(EMBEDDED_FOLDER, 'tasks', task, 'test.jsonl'), 'utf8')),
   );
@@ -52,7 +67,8 @@ export async function askUndisturbed(client: DispatcherClient): Promise<readonly
       GenerateRequest.fromPartial({
         model: EMBEDDED_MODEL,
         prompt: { input: { $case: 'chat', value: { messages: [{ role: 'user', content }] } } },
-        sampling: { maxTokens: TOKENS, temperature: 0 },
+        sampling: { ...sampling, temperature: 0 },
+        n,
         strategy: { kind },
       }),
     ),

@@ -28,8 +28,7 @@ try {
   const questions = await askUndisturbed(mesh.dispatcher);
   report.say(`a mesh of two replicas each; ${questions.length} greedy questions answered undisturbed`);
   if (wanted.has('kills')) await killUnderLoad({ mesh, questions, seed, rounds, report });
-  if (wanted.has('overload'))
-    await overload({ mesh, questions, seed, report, measureMs: 6000, overloadMs: 20_000 });
+  if (wanted.has('overload')) await overload({ mesh, seed, report, measureMs: 6000, overloadMs: 20_000 });
 } catch (error) {
   report.fault(error instanceof Error ? (error.stack ?? error.message) : String(error));
 } finally {

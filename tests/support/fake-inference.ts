@@ -11,6 +11,7 @@ import {
 } from '#proto/zmesh/v1/inference.js';
 import { sha256Hex } from '#shared/ids.js';
 import { createLog } from '#shared/log.js';
+import { ageOf } from '#shared/rpc/age.js';
 import { bind } from '#shared/rpc/bind.js';
 import type { CallContext } from '#shared/rpc/call.js';
 import { type RpcServer, serve } from '#shared/rpc/server.js';
@@ -36,6 +37,8 @@ export interface FakeInference extends InferenceBehaviour {
   readonly encoded: EncodeTokensRequest[];
   /** Deadlines that calls came with. */
   readonly deadlines: (number | undefined)[];
+  /** `zmesh-age-ms` of each call. */
+  readonly ages: number[];
   /** Times the served models were asked for. */
   listed: number;
   stop(): Promise<void>;
@@ -70,6 +73,7 @@ export async function startFakeInference(port = 0): Promise<FakeInference> {
     generated: [],
     encoded: [],
     deadlines: [],
+    ages: [],
     listed: 0,
     address: '',
     stop: async () => {},
@@ -106,6 +110,7 @@ function handlersOf(fake: FakeInference) {
     async score(request, call) {
       fake.scored.push(request);
       fake.deadlines.push(call.deadline);
+      fake.ages.push(ageOf(call));
       await fake.before('score', call);
       const scores = request.continuations.map(({ input }) => {
         if (input?.$case !== 'text') throw new Error('labels come as text');
@@ -116,6 +121,7 @@ function handlersOf(fake: FakeInference) {
     async *generateTokens(request, call) {
       fake.generated.push(request);
       fake.deadlines.push(call.deadline);
+      fake.ages.push(ageOf(call));
       await fake.before('generate', call);
       yield* answers(fake, request, call);
     },

@@ -17,7 +17,7 @@ import type { Task } from './task.js';
 export interface CoreOptions {
   readonly runtime: Runtime;
   readonly limits: EngineLimits;
-  /** Milliseconds since 1970. */
+  /** `monotonicMs` outside tests. */
   now(): number;
   send(message: StepMessage): void;
 }
@@ -59,7 +59,7 @@ export function createCore({ runtime, limits, now, send }: CoreOptions): EngineC
   const submit = (request: GenerateMessage | ScoreMessage): void => {
     ledger.open(request.id, request.arrivedMs);
     try {
-      scheduler.submit(taskOf(request));
+      scheduler.submit(taskOf(request), { sinceMs: request.sinceMs, leftMs: request.dueMs - now() });
     } catch (error) {
       if (!(error instanceof ZmeshError)) throw error;
       outbox.end(ledger.ended(request.id, { failure: failureMessage(error) }));

@@ -51,6 +51,10 @@ interface RequestBase {
   readonly priority: PriorityClass;
   /** When it came in, `monotonicMs()`. */
   readonly arrivedMs: number;
+  /** When it came in at the front door, on the same clock. */
+  readonly sinceMs: number;
+  /** When its caller stops waiting for it, on the same clock; infinite = never. */
+  readonly dueMs: number;
 }
 
 /** A request to generate. */

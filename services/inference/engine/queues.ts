@@ -1,10 +1,26 @@
 import { ZmeshError } from '#shared/errors.js';
+import { CompletionPace } from './completion-pace.js';
 import type { PriorityClass } from './task.js';
 
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 30_000;
-/** Weight of the newest interval in the moving average. */
-const RECENT = 0.1;
+/** Part of the time before its deadline in which a request must be expected to end, or it is refused. */
+const CERTAIN = 0.8;
+
+/** What a request's wait begins with. */
+export interface Wait {
+  /** When it came in at the front door; its place is before those who came later. */
+  readonly sinceMs: number;
+  /** How long its caller waits for it; infinite = for ever. */
+  readonly leftMs: number;
+  /** Requests that run. */
+  readonly running: number;
+}
+
+interface Waiting<Task> {
+  readonly task: Task;
+  readonly sinceMs: number;
+}
 
 /** What waits. */
 export interface Queued {
@@ -16,9 +32,8 @@ export interface Queued {
 /** Waiting requests, one bounded queue for each priority class, first come first served within each. */
 export class Queues<Task extends Queued> {
   readonly #max: number;
-  readonly #queues: Record<PriorityClass, Task[]> = { interactive: [], batch: [] };
-  #lastDoneMs: number | null = null;
-  #doneIntervalMs = RETRY_MS_MIN;
+  readonly #queues: Record<PriorityClass, Waiting<Task>[]> = { interactive: [], batch: [] };
+  readonly #pace = new CompletionPace();
 
   constructor(max: number) {
     this.#max = max;
@@ -29,30 +44,34 @@ export class Queues<Task extends Queued> {
     return this.#queues[priority].length;
   }
 
-  /** Adds a request. Throws QUEUE_FULL with the time in which the present queue is likely worked off. */
-  push(task: Task): void {
+  /**
+   * Adds a request. Throws QUEUE_FULL, with the time in which the present queue is likely worked off, if too many wait or if
+   * it would end too late for its caller: in a queue that is longer than its callers' patience, everyone is served just
+   * after he left.
+   */
+  push(task: Task, { sinceMs, leftMs, running }: Wait): void {
     const queue = this.#queues[task.priority];
+    const place = queue.findLastIndex((other) => other.sinceMs <= sinceMs) + 1;
+    const ahead = place + (task.priority === 'batch' ? this.waiting('interactive') : 0);
+    const intervalMs = this.#pace.intervalMs ?? RETRY_MS_MIN;
+    const retryAfterMs = Math.ceil(Math.min(RETRY_MS_MAX, Math.max(RETRY_MS_MIN, ahead * intervalMs)));
+    const waiting = `${queue.length} ${task.priority} requests wait`;
     if (queue.length >= this.#max) {
-      const retryAfterMs = Math.min(
-        RETRY_MS_MAX,
-        Math.max(RETRY_MS_MIN, queue.length * this.#doneIntervalMs),
-      );
-      throw new ZmeshError(
-        'QUEUE_FULL',
-        `${queue.length} ${task.priority} requests wait; the limit is ${this.#max}`,
-        {
-          limit: this.#max,
-          value: queue.length,
-          retryAfterMs: Math.ceil(retryAfterMs),
-        },
-      );
+      const details = { limit: this.#max, value: queue.length, retryAfterMs };
+      throw new ZmeshError('QUEUE_FULL', `${waiting}; the limit is ${this.#max}`, details);
     }
-    queue.push(task);
+    const endsInMs = this.#pace.intervalMs === null ? 0 : (ahead + running + 1) * intervalMs;
+    if (ahead > 0 && endsInMs > CERTAIN * leftMs) {
+      const details = { limit: Math.floor(leftMs), value: Math.ceil(endsInMs), retryAfterMs };
+      const message = `${waiting}: this one would end in about ${details.value} ms, its deadline is in ${details.limit} ms`;
+      throw new ZmeshError('QUEUE_FULL', message, details);
+    }
+    queue.splice(place, 0, { task, sinceMs });
   }
 
   /** The next request of a class, left in its queue. */
   peek(priority: PriorityClass): Task | undefined {
-    return this.#queues[priority][0];
+    return this.#queues[priority][0]?.task;
   }
 
   /** Takes the request that `peek` shows. */
@@ -63,16 +82,15 @@ export class Queues<Task extends Queued> {
   /** Takes a waiting request out by its number. */
   remove(id: number): Task | undefined {
     for (const queue of Object.values(this.#queues)) {
-      const index = queue.findIndex((task) => task.id === id);
-      if (index >= 0) return queue.splice(index, 1)[0];
+      const index = queue.findIndex(({ task }) => task.id === id);
+      if (index >= 0) return queue.splice(index, 1)[0]?.task;
     }
     return undefined;
   }
 
-  /** Learns that a request has ended: how fast they do decides what a refused caller is told. */
-  noteDone(nowMs: number): void {
-    if (this.#lastDoneMs !== null)
-      this.#doneIntervalMs += RECENT * (nowMs - this.#lastDoneMs - this.#doneIntervalMs);
-    this.#lastDoneMs = nowMs;
+  /** Learns how many requests ended in the last step. Call after every step. */
+  noteEnded(ended: number, nowMs: number): void {
+    const waiting = this.#queues.interactive.length + this.#queues.batch.length > 0;
+    this.#pace.note(nowMs, { ended, waiting });
   }
 }

@@ -3,7 +3,7 @@ import { ZmeshError } from '#shared/errors.js';
 import { type Batch, groupRows } from './batches.js';
 import type { PageAllocator } from './pages.js';
 import type { EngineLimits, EngineLoad } from './protocol.js';
-import { Queues } from './queues.js';
+import { Queues, type Wait } from './queues.js';
 import type { PriorityClass, Row, Task } from './task.js';
 
 /** Share of slots and pages that batch requests may hold together while anything else runs: the rest waits for people. */
@@ -51,8 +51,11 @@ export class Scheduler {
     };
   }
 
-  /** Queues a request. Throws KV_CACHE_EXCEEDED if it can never run here, QUEUE_FULL if too many wait. */
-  submit(task: Task): void {
+  /**
+   * Queues a request. Throws KV_CACHE_EXCEEDED if it can never run here, QUEUE_FULL if too
+   * many wait, or so many that it would end too late.
+   */
+  submit(task: Task, wait: Omit<Wait, 'running'>): void {
     assert(task.slots <= this.#limits.slots, `request ${task.id} wants more slots than there are`);
     if (task.pagesMax > this.#allocator.pageCount) {
       throw new ZmeshError(
@@ -61,7 +64,7 @@ export class Scheduler {
         { limit: this.#allocator.pageCount, value: task.pagesMax },
       );
     }
-    this.#queues.push(task);
+    this.#queues.push(task, { ...wait, running: this.#running.length });
   }
 
   /** Removes a request, waiting or running, and frees what it holds. Returns undefined if it is not here (any more). */
@@ -90,10 +93,8 @@ export class Scheduler {
   /** Takes out what is done and frees it. Call after every batch. */
   settle(nowMs: number): readonly Task[] {
     const done = this.#running.filter(({ task }) => task.done);
-    for (const running of done) {
-      this.#release(running);
-      this.#queues.noteDone(nowMs);
-    }
+    for (const running of done) this.#release(running);
+    this.#queues.noteEnded(done.length, nowMs);
     return done.map(({ task }) => task);
   }
 

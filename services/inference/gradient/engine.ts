@@ -126,13 +126,14 @@ export class GradientEngine {
         signal.removeEventListener('abort', leave);
         resolve();
       };
-      this.#queues.push({ id, priority, start });
+      const wait = { sinceMs: monotonicMs(), leftMs: Number.POSITIVE_INFINITY, running: 1 };
+      this.#queues.push({ id, priority, start }, wait);
       signal.addEventListener('abort', leave, { once: true });
     });
   }
 
   #next(): void {
-    this.#queues.noteDone(monotonicMs());
+    this.#queues.noteEnded(1, monotonicMs());
     for (const priority of ['interactive', 'batch'] as const) {
       const waiting = this.#queues.peek(priority);
       if (!waiting) continue;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Priority, Sampling } from '#proto/zmesh/v1/common.js';
 import type { Strategy } from '#proto/zmesh/v1/dispatcher.js';
 import { ZmeshError } from '#shared/errors.js';
@@ -194,6 +195,16 @@ test("the caller's deadline is inference's deadline, in both passes", async (t) 
     /./,
   );
   assert.match(await seen, /^(DEADLINE|CANCELLED)$/);
+});
+
+test('inference hears how long ago the request came in: pass 2 keeps the place that pass 1 had', async (t) => {
+  const { client, inference } = await startBench(t, { publish: publishThree });
+  inference.before = async (method) => {
+    if (method === 'score') await sleep(120);
+  };
+  await client.complete({ request: ask(byPrompt()) });
+  const [first, second] = inference.ages as [number, number];
+  assert.ok(first < 100 && second - first >= 110, `${first} ms, then ${second} ms`);
 });
 
 test('Tokenize asks inference for the named model', async (t) => {

@@ -1,0 +1,29 @@
+/** How long what was measured counts, milliseconds: longer than requests that started together need to end together. */
+const MEMORY_MS = 10_000;
+/** Fewer requests than this that ended say nothing. */
+const ENDED_MIN = 8;
+
+/** How fast requests end while others wait for their room: what a waiting one can expect. */
+export class CompletionPace {
+  #busyMs = 0;
+  #ended = 0;
+  #measured = 0;
+  #lastMs: number | null = null;
+
+  /** Learns that `ended` requests ended since the last call, and whether any waited. Call after every step. */
+  note(nowMs: number, { ended, waiting }: { readonly ended: number; readonly waiting: boolean }): void {
+    if (this.#lastMs !== null && waiting) {
+      const passedMs = nowMs - this.#lastMs;
+      const kept = Math.exp(-passedMs / MEMORY_MS);
+      this.#busyMs = this.#busyMs * kept + passedMs;
+      this.#ended = this.#ended * kept + ended;
+      this.#measured += ended;
+    }
+    this.#lastMs = waiting ? nowMs : null;
+  }
+
+  /** Milliseconds from one end to the next; null until enough was seen. */
+  get intervalMs(): number | null {
+    return this.#measured < ENDED_MIN || this.#ended <= 0 ? null : this.#busyMs / this.#ended;
+  }
+}
