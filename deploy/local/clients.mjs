@@ -23,7 +23,11 @@ const only = await orExit(async () => {
   await setUp({ quiet: true });
   return parts;
 });
-const files = ['languages', ...(only.includes('tools') ? ['tools'] : [])];
+const files = [
+  'languages',
+  ...(only.includes('python') ? ['reward-server'] : []),
+  ...(only.includes('tools') ? ['tools'] : []),
+];
 const child = spawn(
   process.execPath,
   [

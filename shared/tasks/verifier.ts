@@ -1,5 +1,6 @@
 import type { Language } from '../sandbox/runtimes.js';
 import type { Sandbox } from '../sandbox/sandbox.js';
+import type { Rewards } from './reward-client.js';
 import type { TaskItem } from './task.js';
 import type { Verdict } from './verdict.js';
 import { exact } from './verifier-exact.js';
@@ -11,6 +12,7 @@ import { type MultipleChoiceSpec, multipleChoice } from './verifier-multiple-cho
 import { number } from './verifier-number.js';
 import { type ReferenceOutputsSpec, referenceOutputs } from './verifier-reference-outputs.js';
 import { type RegexSpec, regex } from './verifier-regex.js';
+import { type RewardServiceSpec, rewardService } from './verifier-reward-service.js';
 import { type UnitTestsSpec, unitTests } from './verifier-unit-tests.js';
 import type { ValueSpec } from './verifier-value.js';
 import { word } from './verifier-word.js';
@@ -28,6 +30,7 @@ export interface VerifierSpecs {
   readonly math: MathSpec;
   readonly 'unit-tests': UnitTestsSpec;
   readonly 'reference-outputs': ReferenceOutputsSpec;
+  readonly 'reward-service': RewardServiceSpec;
 }
 
 /** Name of a verifier. */
@@ -40,6 +43,8 @@ export type VerifierSpec = { [T in VerifierType]: { readonly type: T } & Verifie
 export interface VerifierTools {
   /** Runs programs of answers; undefined where no question needs it. */
   readonly sandbox?: Sandbox | undefined;
+  /** The reward service at an address (empty = the scorer's own); undefined where none is known. */
+  rewards?(address: string): Rewards | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -52,7 +57,7 @@ export interface Verifier<S> {
   /** What is wrong with a specification, in a few words; undefined = it is sound. `spec` is parsed JSON. */
   fault(spec: Readonly<Record<string, unknown>>): string | undefined;
   /** Judges an answer. `spec` is sound. */
-  verify(answer: string, spec: S, tools: VerifierTools): Verdict | Promise<Verdict>;
+  verify(answer: string, spec: S, tools: VerifierTools, question: TaskItem): Verdict | Promise<Verdict>;
 }
 
 /** Every verifier, by the type that a task names. A new one = a file, a line here and one in `VerifierSpecs`. */
@@ -68,15 +73,17 @@ export const VERIFIERS: { readonly [T in VerifierType]: Verifier<VerifierSpecs[T
   math,
   'unit-tests': unitTests,
   'reference-outputs': referenceOutputs,
+  'reward-service': rewardService,
 };
 
 /** Judges an answer to a question. Throws SANDBOX_UNAVAILABLE where a program would have to run unprotected. */
 export function verify(
   answer: string,
-  { verifier }: Pick<TaskItem, 'verifier'>,
+  question: TaskItem,
   tools: VerifierTools = {},
 ): Verdict | Promise<Verdict> {
+  const { verifier } = question;
   // The table pairs each type with its own specification; TypeScript cannot follow one index through both.
   const found = VERIFIERS[verifier.type] as Verifier<VerifierSpec>;
-  return found.verify(answer, verifier, tools);
+  return found.verify(answer, verifier, tools, question);
 }

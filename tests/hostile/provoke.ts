@@ -8,6 +8,7 @@ import { rawClient } from '../support/raw-grpc.js';
 import type { HostileMesh } from './hostile-mesh.js';
 import { METHODS } from './methods.js';
 import { provokeOutages } from './outages.js';
+import { provokeTaskReasons } from './provoke-tasks.js';
 import { PROVOCATIONS } from './reasons.js';
 
 /** What the caller never hears: it has left. Found in the log instead, which `provokeOutages` waits for. */
@@ -36,6 +37,7 @@ export async function provokeReasons(
   }
   await provokeOutages(t, ground, facts, (method, { info }) => note(info!.reason, method));
   if (await fetchWithoutHub()) note('SOURCE_UNAVAILABLE', 'zmesh model fetch');
+  await provokeTaskReasons(note);
   const reasons = Object.keys(REASONS) as Reason[];
   for (const reason of reasons) {
     if (reason === NEVER ? seen.has(reason) : !seen.has(reason))

@@ -41,6 +41,11 @@ export const evaluateTasks = defineCommand({
     },
     concurrency: { type: 'string', value: 'N', help: `questions at once (default ${CONCURRENCY})` },
     model: { type: 'string', value: 'NAME', help: 'the model (default: the only one served)' },
+    reward: {
+      type: 'string',
+      value: 'HOST:PORT',
+      help: 'the reward service of questions that are judged by one and name none',
+    },
     answers: { type: 'boolean', help: 'with --json: every answer, not the counts alone' },
     picture: {
       type: 'string',
@@ -79,6 +84,7 @@ export const evaluateTasks = defineCommand({
         model: values.model ?? '',
         limit,
         concurrency,
+        rewardAddress: values.reward,
         priority: Priority.BATCH,
         signal: io.signal,
         onProgress: progress.update,

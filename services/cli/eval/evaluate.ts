@@ -8,8 +8,8 @@ import type {
 import { ZmeshError } from '#shared/errors.js';
 import type { RpcClient } from '#shared/rpc/client.js';
 import { messagesOf } from '#shared/tasks/messages.js';
+import { openScorer, type Scorer } from '#shared/tasks/scorer.js';
 import type { TaskItem, TaskSplit } from '#shared/tasks/task.js';
-import { verify } from '#shared/tasks/verifier.js';
 import { askPatiently } from './patience.js';
 import { runPool } from './pool.js';
 import type { EvalResult, Outcome } from './result.js';
@@ -33,6 +33,8 @@ export interface EvalOptions {
   /** Questions under way at once. Enough to fill the engine's batch. */
   readonly concurrency: number;
   readonly priority: Priority;
+  /** `host:port` of the reward service for questions that name none. Default none. */
+  readonly rewardAddress?: string | undefined;
   readonly signal?: AbortSignal;
   /** Called after every answer. */
   readonly onProgress?: (done: number, total: number, what: string) => void;
@@ -63,10 +65,18 @@ export async function evaluate(options: EvalOptions): Promise<EvalResult> {
     task.items.slice(0, options.limit).map((item, index) => ({ task, item, strategy, outcomes, index })),
   );
   let done = 0;
-  await runPool(jobs, { concurrency, signal }, async (job, stopped) => {
-    job.outcomes[job.index] = await ask(job, options, stopped);
-    onProgress?.(++done, jobs.length, `${job.task.name} under ${job.strategy.name}`);
-  });
+  const scorer = await openScorer(
+    jobs.map(({ item }) => item),
+    options.rewardAddress === undefined ? {} : { rewards: { address: options.rewardAddress } },
+  );
+  try {
+    await runPool(jobs, { concurrency, signal }, async (job, stopped) => {
+      job.outcomes[job.index] = await ask(job, options, scorer, stopped);
+      onProgress?.(++done, jobs.length, `${job.task.name} under ${job.strategy.name}`);
+    });
+  } finally {
+    scorer.close();
+  }
   return {
     tasks: tasks.map(({ name }) => name),
     strategies: strategies.map(({ name }) => name),
@@ -92,6 +102,7 @@ function checkNames(field: string, named: readonly { readonly name: string }[]):
 async function ask(
   { task, item, strategy }: Job,
   options: EvalOptions,
+  scorer: Scorer,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const request: CompleteRequest = {
@@ -110,21 +121,23 @@ async function ask(
   };
   const what = `${task.name}/${item.id} under ${strategy.name}`;
   const answered = await askPatiently(what, signal, () => options.client.complete(request, { signal }));
-  return judge(item, answered, signal);
+  return judge(item, answered, scorer, signal);
 }
 
 async function judge(
   item: TaskItem,
   { answers, receipt }: CompleteResponse,
+  scorer: Scorer,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const [answer] = answers;
   if (!answer || !receipt)
     throw new ZmeshError('INTERNAL', 'the dispatcher answered without an answer or a receipt');
   const over = answer.finishReason === FinishReason.STOP;
+  const [verdict] = over ? await scorer.score([{ item, answer: answer.text }], signal) : [];
   return {
     id: item.id,
-    right: over && (await verify(answer.text, item, { signal })).correct,
+    right: verdict?.correct ?? false,
     text: answer.text,
     finishReason: answer.finishReason,
     tokens: answer.tokenIds.length,

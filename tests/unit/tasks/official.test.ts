@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { projectRoot } from '#shared/paths.js';
 import { type VerifierSpec, verify } from '#shared/tasks/verifier.js';
+import { question } from './check.js';
 
 interface Cases {
   readonly golds: readonly (string | null)[];
@@ -24,7 +25,7 @@ async function differences(
   const found: string[] = [];
   for (const [g, gold] of cases.golds.entries())
     for (const [a, answer] of cases.answers.entries()) {
-      const { correct } = await verify(answer, { verifier: specOf(gold ?? '', g) });
+      const { correct } = await verify(answer, question(specOf(gold ?? '', g)));
       if (correct !== cases.right[g]![a]) found.push(`${gold} | ${answer}`);
     }
   return found;

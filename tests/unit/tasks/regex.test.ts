@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { itemFaults } from '#shared/tasks/item-faults.js';
 import { verify } from '#shared/tasks/verifier.js';
-import { check } from './check.js';
+import { check, question } from './check.js';
 
 test('regex is found anywhere, anchored where the pattern says so, with its flags', async () => {
   await check({ type: 'regex', pattern: '\\bParis\\b' }, [
@@ -19,7 +19,7 @@ test('regex is found anywhere, anchored where the pattern says so, with its flag
 
 test('a pattern that backtracks for ever is cut off and counts as not found', async () => {
   const verifier = { type: 'regex' as const, pattern: '^(a+)+$' };
-  const { correct, detail } = await verify(`${'a'.repeat(60)}b`, { verifier });
+  const { correct, detail } = await verify(`${'a'.repeat(60)}b`, question(verifier));
   assert.equal(correct, false);
   assert.equal(detail, 'the pattern was not matched within 1000 ms');
 });

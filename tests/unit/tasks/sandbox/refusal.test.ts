@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { findProgram } from '#shared/sandbox/runtimes.js';
 import { openSandbox } from '#shared/sandbox/sandbox.js';
 import { verify } from '#shared/tasks/verifier.js';
+import { question } from '../check.js';
 
 /** A path on which there are only a bubblewrap that behaves so, and prlimit. */
 async function withBubblewrap(
@@ -64,7 +65,7 @@ test('a bubblewrap that starts nothing is noticed', async () => {
 test('without a sandbox a program is not run, whatever else is known', async () => {
   const verifier = { type: 'unit-tests', language: 'python', entry_point: 'f', tests: 'assert f()' } as const;
   await assert.rejects(
-    async () => await verify('def f(): return True', { verifier }),
+    async () => await verify('def f(): return True', question(verifier)),
     refusal(/sandbox alone/),
   );
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { openSandbox, type Sandbox } from '#shared/sandbox/sandbox.js';
 import { itemFaults } from '#shared/tasks/item-faults.js';
 import { type VerifierSpec, verify } from '#shared/tasks/verifier.js';
+import { question } from '../check.js';
 import { sandboxTest } from './open.js';
 
 let opened: Promise<Sandbox> | undefined;
@@ -14,7 +15,9 @@ async function judge(
   assert.deepEqual(itemFaults({ id: 'a', prompt: 'b', verifier }), []);
   opened ??= openSandbox({ languages: ['python', 'javascript'] });
   const sandbox = await opened;
-  const verdicts = await Promise.all(cases.map(([answer]) => verify(answer, { verifier }, { sandbox })));
+  const verdicts = await Promise.all(
+    cases.map(([answer]) => verify(answer, question(verifier), { sandbox })),
+  );
   for (const [i, { correct, reward, detail }] of verdicts.entries()) {
     const [answer, right, pattern] = cases[i]!;
     assert.equal(correct, right, `${answer}: ${detail}`);
