@@ -5,8 +5,8 @@ import {
   type ExpertVersion,
   type ModelManifest,
 } from '#proto/zmesh/v1/expert_registry.js';
+import { timestamp } from '#shared/timestamp.js';
 import type { StoredRecord } from './records.js';
-import { timestamp } from './timestamp.js';
 
 /** The event that tells a record's change. */
 export function changeOf(

@@ -9,6 +9,7 @@ import { sha256Hex } from '#shared/ids.js';
 import type { Expert } from '#shared/svf/model.js';
 import { checkAlias, checkName } from '#shared/svf/names.js';
 import { expertVersion } from '#shared/svf/version.js';
+import { timestamp } from '#shared/timestamp.js';
 import { type AliasMove, deleteAlias, moveAlias } from './aliases.js';
 import { adaptationsUsing, checkAdaptation } from './check-adaptation.js';
 import { checkExpert, checkSpec, checkVectorsSize, isAdaptation } from './check-expert.js';
@@ -17,7 +18,6 @@ import { checkGate, checkRecord } from './check-record.js';
 import { withoutSigma } from './records.js';
 import { type Found, findExpert, findModel, resolve } from './resolve.js';
 import type { RegistryStore } from './store.js';
-import { timestamp } from './timestamp.js';
 import { createTransactions, type Transactions } from './transaction.js';
 import { createView, describe, type View } from './view.js';
 

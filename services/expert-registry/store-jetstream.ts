@@ -3,11 +3,11 @@ import { Kvm } from '@nats-io/kv';
 import type { MsgHdrs } from '@nats-io/nats-core';
 import { Objm, StorageType } from '@nats-io/obj';
 import { ZmeshError } from '#shared/errors.js';
+import { type Blobs, readBlob, writeBlob } from '#shared/events/blobs.js';
 import type { EventConnection } from '#shared/events/connection.js';
 import { consume } from '#shared/events/consume.js';
 import { traceHeaders } from '#shared/events/trace-headers.js';
 import { whileConnected } from '#shared/events/while-connected.js';
-import { type Blobs, readBlob, writeBlob } from './blobs-jetstream.js';
 import { type Append, type Follower, type RegistryStore, StoreConflict, type StoredEntry } from './store.js';
 
 /** KV bucket of all records. One bucket, so that there is one order of revisions. */

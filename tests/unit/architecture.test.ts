@@ -51,8 +51,10 @@ const HOME_OF: readonly { readonly library: RegExp; readonly places: readonly st
     places: [
       'shared/events/',
       'services/expert-registry/store-jetstream.ts',
-      'services/expert-registry/blobs-jetstream.ts',
       'services/expert-registry/relay.ts',
+      'services/trainer/jobs/store-jetstream.ts',
+      'services/trainer/jobs/queue-jetstream.ts',
+      'services/trainer/jobs/events-jetstream.ts',
     ],
   },
   { library: /^@opentelemetry\/(?!api$)/, places: ['shared/telemetry/'] },

@@ -6,12 +6,12 @@ import type {
   Strategy,
 } from '#proto/zmesh/v1/dispatcher.js';
 import { ZmeshError } from '#shared/errors.js';
+import { askPatiently } from '#shared/patience.js';
+import { runPool } from '#shared/pool.js';
 import type { RpcClient } from '#shared/rpc/client.js';
 import { messagesOf } from '#shared/tasks/messages.js';
 import { openScorer, type Scorer } from '#shared/tasks/scorer.js';
 import type { TaskItem, TaskSplit } from '#shared/tasks/task.js';
-import { askPatiently } from './patience.js';
-import { runPool } from './pool.js';
 import type { EvalResult, Outcome } from './result.js';
 
 /** A strategy and what tables call it. */

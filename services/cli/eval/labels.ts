@@ -1,11 +1,11 @@
 import type { Priority } from '#proto/zmesh/v1/common.js';
 import type { DispatcherServiceService } from '#proto/zmesh/v1/dispatcher.js';
 import { ZmeshError } from '#shared/errors.js';
+import { askPatiently } from '#shared/patience.js';
+import { runPool } from '#shared/pool.js';
 import type { RpcClient } from '#shared/rpc/client.js';
 import type { TaskSplit } from '#shared/tasks/task.js';
 import type { EvalStrategy } from './evaluate.js';
-import { askPatiently } from './patience.js';
-import { runPool } from './pool.js';
 
 /** How pass 1 labelled the questions of a task. */
 export interface LabelResult {

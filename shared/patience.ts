@@ -1,5 +1,5 @@
-import { sleep } from '#shared/deadline.js';
-import { ZmeshError } from '#shared/errors.js';
+import { sleep } from './deadline.js';
+import { ZmeshError } from './errors.js';
 
 /** Longest time that a full queue is waited for, milliseconds. */
 const PATIENCE_MS = 60_000;

@@ -1,7 +1,7 @@
 import type { JetStreamManager, NextMsgRequest, SeqMsgRequest } from '@nats-io/jetstream';
 import type { ObjectInfo, ObjectStore } from '@nats-io/obj';
-import { ZmeshError } from '#shared/errors.js';
-import { sha256Hex } from '#shared/ids.js';
+import { ZmeshError } from '../errors.js';
+import { sha256Hex } from '../ids.js';
 
 /** An object store and what is needed to look beneath it. */
 export interface Blobs {
@@ -14,24 +14,29 @@ export interface Blobs {
 const CHUNK_BYTES = 512 * 1024;
 const WRITE_TIMEOUT_MS = 10_000;
 
-/** Stores a blob under its hash. A sound one that is there is left alone; a damaged one is replaced. */
-export async function writeBlob(blobs: Blobs, sha256: string, bytes: Uint8Array): Promise<void> {
-  if (await isSound(blobs, sha256)) return;
+/** Stores a blob under its hash, or under a name of its own. A sound one that is there is left alone; another is replaced. */
+export async function writeBlob(
+  blobs: Blobs,
+  sha256: string,
+  bytes: Uint8Array,
+  name: string = sha256,
+): Promise<void> {
+  if (await isSound(blobs, sha256, name)) return;
   const source = new ReadableStream<Uint8Array>({
     start(controller) {
       controller.enqueue(bytes);
       controller.close();
     },
   });
-  const meta = { name: sha256, options: { max_chunk_size: CHUNK_BYTES } };
+  const meta = { name, options: { max_chunk_size: CHUNK_BYTES } };
   await blobs.objects.put(meta, source, { timeout: WRITE_TIMEOUT_MS });
 }
 
-async function isSound(blobs: Blobs, sha256: string): Promise<boolean> {
-  const info = await blobs.objects.info(sha256);
+async function isSound(blobs: Blobs, sha256: string, name: string): Promise<boolean> {
+  const info = await blobs.objects.info(name);
   if (!info || info.deleted) return false;
   try {
-    await readBlob(blobs, sha256);
+    await readBlob(blobs, sha256, name);
     return true;
   } catch (error) {
     if (error instanceof ZmeshError && error.reason === 'CORRUPT') return false;
@@ -40,8 +45,8 @@ async function isSound(blobs: Blobs, sha256: string): Promise<boolean> {
 }
 
 /** A blob whose hash was checked. Throws CORRUPT if it is missing, incomplete or has another hash. */
-export async function readBlob(blobs: Blobs, sha256: string): Promise<Uint8Array> {
-  const info = await blobs.objects.info(sha256);
+export async function readBlob(blobs: Blobs, sha256: string, name: string = sha256): Promise<Uint8Array> {
+  const info = await blobs.objects.info(name);
   if (!info || info.deleted) throw corrupt(sha256, 'is not in the store');
   const bytes = await collect(blobs, info, sha256);
   const hash = sha256Hex(bytes);
