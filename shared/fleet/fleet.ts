@@ -98,6 +98,10 @@ export function createFleet({ replicas, affinityMargin }: FleetOptions): Fleet {
       unary({ ...request, mixture: undefined }, options, ({ client }) =>
         client.encodeTokens(request, options),
       ),
+    computeGradient: (request, options = {}) =>
+      unary({ ...request, prompt: undefined }, options, ({ client }) =>
+        client.computeGradient(request, options),
+      ),
     async *generateTokens(request, options = {}) {
       const way = itinerary(request, options);
       let replica = way.first();

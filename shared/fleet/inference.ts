@@ -5,7 +5,7 @@ import type { RpcClient } from '../rpc/client.js';
 /** What is asked of inference. */
 export type Inference = Pick<
   RpcClient<typeof InferenceServiceService>,
-  'score' | 'generateTokens' | 'encodeTokens'
+  'score' | 'generateTokens' | 'encodeTokens' | 'computeGradient'
 >;
 
 /** The summary that ends every stream of inference. Throws INTERNAL where a stream ended without one. */

@@ -1,0 +1,102 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { ExpertRegistryServiceService } from '#proto/zmesh/v1/expert_registry.js';
+import { InferenceServiceService } from '#proto/zmesh/v1/inference.js';
+import { ZmeshError } from '#shared/errors.js';
+import { connectEvents } from '#shared/events/connection.js';
+import { createFleet } from '#shared/fleet/fleet.js';
+import { followReplicas } from '#shared/fleet/follow-replicas.js';
+import { createReplicas } from '#shared/fleet/replicas.js';
+import type { RunningService } from '#shared/lifecycle.js';
+import type { Logger } from '#shared/log.js';
+import { connect } from '#shared/rpc/client.js';
+import { serve } from '#shared/rpc/server.js';
+import type { TrainerSettings } from './config.js';
+import { createDrafts } from './drafts.js';
+import { trainerHandlers } from './handlers.js';
+import { inferenceTrials } from './inference-trials.js';
+import { openJobEvents } from './jobs/events-jetstream.js';
+import { startJanitor } from './jobs/janitor.js';
+import { openJobQueue } from './jobs/queue-jetstream.js';
+import { openJobStore } from './jobs/store-jetstream.js';
+import { followJobs } from './jobs/view.js';
+import { startWorker } from './jobs/worker.js';
+import { findModel, type TrainerMesh } from './mesh.js';
+import { verifierRewards } from './rewards.js';
+import { runWork } from './run-job.js';
+
+/** How much more work than the least busy replica one may have and still be preferred: training fills them all. */
+const AFFINITY_MARGIN = 0;
+
+/** Connects to NATS and the mesh, serves, and works on jobs. */
+export async function startTrainer(settings: TrainerSettings, log: Logger): Promise<RunningService> {
+  const trainer = `${hostname()}-${randomUUID().slice(0, 8)}`;
+  const { natsUrl, natsReplicas, eventHours, keepDays, jobsMax, dataBytesMax } = settings;
+  const connection = await connectEvents({ url: natsUrl, name: 'trainer', log });
+  const store = await openJobStore(connection, natsReplicas);
+  const queue = await openJobQueue(connection, natsReplicas);
+  const events = await openJobEvents(connection, { replicas: natsReplicas, keepHours: eventHours });
+  const view = followJobs(store);
+  await view.loaded;
+  const { mesh, drafts, close } = connectMesh(settings, log);
+
+  const draining = new AbortController();
+  const desk = { store, queue, view };
+  const handlers = trainerHandlers({ desk, events, mesh, dataBytesMax, draining: draining.signal });
+  const server = await serve({ host: settings.host, port: settings.port, services: [handlers], log });
+  const runs = runWork({
+    registry: mesh.registry,
+    dataBytesMax,
+    async open(run, onTokens, signal) {
+      const model = await findModel(mesh, run.model, signal);
+      const { rolloutsMax, gradientSequences, callTimeoutMs } = settings;
+      const limits = { rolloutsMax, gradientSequences, callTimeoutMs };
+      const rewards = verifierRewards;
+      return { model, trials: inferenceTrials({ mesh, drafts, model, rewards, onTokens, ...limits }) };
+    },
+  });
+  const works = { run: runs, adaptation: runs };
+  const worker = startWorker({ store, queue, events, view, trainer, works, jobsMax, log });
+  const janitor = startJanitor({ ...desk, keepDays, log });
+  log.info({ trainer, jobsMax }, 'taking jobs');
+  return {
+    address: server.address,
+    async drain() {
+      draining.abort(new ZmeshError('DRAINING', 'the trainer is draining', { retryAfterMs: 0 }));
+      await worker.stop();
+      await janitor.stop();
+      await server.drain(settings.drainMs);
+      await close();
+      await view.stop();
+      await connection.close();
+    },
+  };
+}
+
+function connectMesh(settings: TrainerSettings, log: Logger) {
+  const drafts = createDrafts();
+  const replicas = createReplicas({
+    addresses: settings.inferenceAddresses,
+    connect: (address) =>
+      drafts.loading(connect(InferenceServiceService, { address, unavailable: 'INFERENCE_UNAVAILABLE' })),
+    log,
+  });
+  const { natsUrl, natsReplicas } = settings;
+  const watch = followReplicas({ natsUrl, name: 'trainer', natsReplicas, replicas, log });
+  const registry = connect(ExpertRegistryServiceService, {
+    address: settings.registryAddresses.join(','),
+    unavailable: 'REGISTRY_UNAVAILABLE',
+  });
+  const mesh: TrainerMesh = {
+    inference: createFleet({ replicas, affinityMargin: AFFINITY_MARGIN }),
+    registry,
+  };
+  return {
+    mesh,
+    drafts,
+    async close() {
+      await Promise.all([watch.stop(), replicas.close()]);
+      registry.close();
+    },
+  };
+}
