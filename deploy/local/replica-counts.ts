@@ -5,6 +5,7 @@ export const REPLICATED = {
   registry: 'expert-registry',
   inference: 'inference',
   dispatcher: 'dispatcher',
+  trainer: 'trainer',
 } as const;
 
 /** How often each service runs. */
@@ -17,7 +18,7 @@ const REPLICAS_MAX = 16;
  * for other services and for numbers outside 1 to 16.
  */
 export function replicaCounts(items: readonly string[], variable: string): ReplicaCounts {
-  const counts = { registry: 1, inference: 1, dispatcher: 1 };
+  const counts = { registry: 1, inference: 1, dispatcher: 1, trainer: 1 };
   const faults: string[] = [];
   for (const item of items) {
     const [, name = '', digits = ''] = /^([^=]*)=(\d{1,3})$/.exec(item) ?? [];

@@ -17,8 +17,13 @@ import { startTraceSink } from './traces/sink.js';
 
 /** A running local mesh. */
 export interface LocalMesh {
-  /** `host:port` of the dispatcher and the registry (of several replicas all, with commas), and the trace store's URL. */
-  readonly addresses: { readonly dispatcher: string; readonly registry: string; readonly traces: string };
+  /** `host:port` of the dispatcher, the registry and the trainer (of several replicas all, with commas), and the trace store's URL. */
+  readonly addresses: {
+    readonly dispatcher: string;
+    readonly registry: string;
+    readonly trainer: string;
+    readonly traces: string;
+  };
   /** Resolves with one line if a service was given up. */
   readonly lost: Promise<string>;
   /** Drains the services, front to back, and removes the run file. */
@@ -40,7 +45,7 @@ export interface MeshOptions {
 }
 
 /**
- * Starts nats-server, the trace store, the expert registry, inference and the dispatcher as processes of their own,
+ * Starts nats-server, the trace store, the expert registry, inference, the dispatcher and the trainer as processes of their own,
  * prepares the embedded model and publishes its experts where they are missing. Rejects with one line; nothing is left
  * running then.
  */
@@ -79,9 +84,19 @@ export async function startMesh(options: MeshOptions): Promise<LocalMesh> {
       count: counts.dispatcher,
       env: { ZMESH_INFERENCE_ADDRESS: inference.join(',') },
     });
+    const trainerPort = { variable: 'ZMESH_TRAINER_PORT', value: settings.trainerPort };
+    const trainers = await processes.service('trainer', trainerPort, {
+      count: counts.trainer,
+      env: { ZMESH_INFERENCE_ADDRESS: inference.join(',') },
+    });
     processes.ready();
     return {
-      addresses: { dispatcher: dispatchers.join(','), registry, traces: sink.url },
+      addresses: {
+        dispatcher: dispatchers.join(','),
+        registry,
+        trainer: trainers.join(','),
+        traces: sink.url,
+      },
       lost: processes.lost(),
       stop: processes.stop,
     };
@@ -106,6 +121,7 @@ async function checkPorts(settings: LocalSettings): Promise<void> {
   await checkPort('dispatcher', '127.0.0.1', settings.dispatcherPort);
   await checkPort('expert-registry', '127.0.0.1', settings.registryPort);
   await checkPort('inference', '127.0.0.1', settings.inferencePort);
+  await checkPort('trainer', '127.0.0.1', settings.trainerPort);
   await checkPort('nats-server', '127.0.0.1', settings.natsPort);
 }
 

@@ -15,6 +15,7 @@ export const LOCAL_SETTINGS = {
   dispatcherPort: port('ZMESH_DISPATCHER_PORT', 'the dispatcher'),
   registryPort: port('ZMESH_REGISTRY_PORT', 'the expert registry'),
   inferencePort: port('ZMESH_INFERENCE_PORT', 'the inference service'),
+  trainerPort: port('ZMESH_TRAINER_PORT', 'the trainer'),
   natsPort: port('ZMESH_NATS_PORT', 'nats-server'),
   models: {
     env: 'ZMESH_INFERENCE_MODELS',

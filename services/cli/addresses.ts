@@ -2,11 +2,12 @@ import { readRun } from '#deploy/local/run-file.js';
 import { zmeshHome } from '#shared/paths.js';
 
 /** What a command can call. */
-export type Target = 'dispatcher' | 'registry' | 'traces';
+export type Target = 'dispatcher' | 'registry' | 'trainer' | 'traces';
 
 const TARGETS: Readonly<Record<Target, { readonly env: string; readonly process: string }>> = {
   dispatcher: { env: 'ZMESH_DISPATCHER_ADDRESS', process: 'dispatcher' },
   registry: { env: 'ZMESH_REGISTRY_ADDRESS', process: 'expert-registry' },
+  trainer: { env: 'ZMESH_TRAINER_ADDRESS', process: 'trainer' },
   traces: { env: 'ZMESH_TRACES_ADDRESS', process: 'traces' },
 };
 

@@ -1,5 +1,6 @@
 import { DispatcherServiceService } from '#proto/zmesh/v1/dispatcher.js';
 import { ExpertRegistryServiceService } from '#proto/zmesh/v1/expert_registry.js';
+import { TrainerServiceService } from '#proto/zmesh/v1/trainer.js';
 import { connect, type RpcClient } from '#shared/rpc/client.js';
 import { addressOf } from './addresses.js';
 import type { Options } from './command.js';
@@ -9,6 +10,9 @@ import type { Io } from './io.js';
 export type Dispatcher = RpcClient<DispatcherServiceService>;
 /** A client of the expert registry. */
 export type Registry = RpcClient<ExpertRegistryServiceService>;
+
+/** A client of the trainer. */
+export type Trainer = RpcClient<TrainerServiceService>;
 
 /** The option that says where the dispatcher is. */
 export const DISPATCHER_OPTION = {
@@ -25,6 +29,15 @@ export const REGISTRY_OPTION = {
     type: 'string',
     value: 'HOST:PORT',
     help: 'the expert registry (default: the local mesh, or ZMESH_REGISTRY_ADDRESS)',
+  },
+} as const satisfies Options;
+
+/** The option that says where the trainer is. */
+export const TRAINER_OPTION = {
+  trainer: {
+    type: 'string',
+    value: 'HOST:PORT',
+    help: 'the trainer (default: the local mesh, or ZMESH_TRAINER_ADDRESS)',
   },
 } as const satisfies Options;
 
@@ -51,6 +64,21 @@ export async function withRegistry<T>(
 ): Promise<T> {
   const address = addressOf('registry', given, io.env);
   const client = connect(ExpertRegistryServiceService, { address, unavailable: 'REGISTRY_UNAVAILABLE' });
+  try {
+    return await work(client);
+  } finally {
+    client.close();
+  }
+}
+
+/** Runs `work` with a client of the trainer and closes it. */
+export async function withTrainer<T>(
+  given: string | undefined,
+  io: Io,
+  work: (client: Trainer) => Promise<T>,
+): Promise<T> {
+  const address = addressOf('trainer', given, io.env);
+  const client = connect(TrainerServiceService, { address, unavailable: 'TRAINER_UNAVAILABLE' });
   try {
     return await work(client);
   } finally {

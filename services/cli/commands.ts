@@ -6,6 +6,7 @@ import { evaluateTasks } from './commands/eval.js';
 import { expertsAlias } from './commands/experts-alias.js';
 import { expertsExport } from './commands/experts-export.js';
 import { expertsList } from './commands/experts-list.js';
+import { expertsPromote } from './commands/experts-promote.js';
 import { expertsPublish } from './commands/experts-publish.js';
 import { expertsRestore } from './commands/experts-restore.js';
 import { expertsRetire } from './commands/experts-retire.js';
@@ -18,8 +19,13 @@ import { modelFetch } from './commands/model-fetch.js';
 import { modelImport } from './commands/model-import.js';
 import { modelList } from './commands/model-list.js';
 import { modelShow } from './commands/model-show.js';
+import { runsCancel, runsPause, runsResume } from './commands/runs-change.js';
+import { runsList } from './commands/runs-list.js';
+import { runsShow } from './commands/runs-show.js';
+import { runsWatch } from './commands/runs-watch.js';
 import { status } from './commands/status.js';
 import { trace } from './commands/trace.js';
+import { train } from './commands/train.js';
 import { up } from './commands/up.js';
 
 /** Every command, in the order of the help. */
@@ -32,6 +38,13 @@ export const COMMANDS: readonly Command[] = [
   classify,
   evaluateTasks,
   trace,
+  train,
+  runsList,
+  runsShow,
+  runsWatch,
+  runsPause,
+  runsResume,
+  runsCancel,
   modelFetch,
   modelImport,
   modelList,
@@ -40,6 +53,7 @@ export const COMMANDS: readonly Command[] = [
   expertsShow,
   expertsPublish,
   expertsAlias,
+  expertsPromote,
   expertsRetire,
   expertsWatch,
   expertsVerify,

@@ -30,7 +30,7 @@ const AFFINITY_MARGIN = 0;
 
 /** Connects to NATS and the mesh, serves, and works on jobs. */
 export async function startTrainer(settings: TrainerSettings, log: Logger): Promise<RunningService> {
-  const trainer = `${hostname()}-${randomUUID().slice(0, 8)}`;
+  const trainer = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
   const { natsUrl, natsReplicas, eventHours, keepDays, jobsMax, dataBytesMax } = settings;
   const connection = await connectEvents({ url: natsUrl, name: 'trainer', log });
   const store = await openJobStore(connection, natsReplicas);

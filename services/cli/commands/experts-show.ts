@@ -17,17 +17,28 @@ export const expertsShow = defineCommand({
   positionals: { min: 1, max: 1 },
   options: {
     model: { type: 'string', value: 'NAME', help: 'the model, if the name leaves it out' },
+    record: { type: 'boolean', help: 'how it came to be: the record of its training run or search, as JSON' },
     ...REGISTRY_OPTION,
   },
   examples: [
     `experts show math@${ROUTED_ALIAS}`,
     'experts show octo-nano/math',
     'experts show math@1a2b3c4d --json',
+    'experts show math@staged --record',
   ],
   async run({ values, positionals, io }) {
     return withRegistry(values.registry, io, async (registry) => {
       const name = await withModel(positionals[0]!, values.model, registry, io);
       if (name.selector !== undefined) {
+        if (values.record) {
+          const { record } = await registry.getExpertRecord(
+            { name: formatExpertName(name) },
+            { signal: io.signal },
+          );
+          if (record.length === 0) throw new Error(`${formatExpertName(name)} has no record`);
+          io.out.write(`${JSON.stringify(JSON.parse(Buffer.from(record).toString('utf8')), null, 2)}\n`);
+          return EXIT.ok;
+        }
         const { expert } = await registry.getExpert({ name: formatExpertName(name) }, { signal: io.signal });
         if (!expert) throw new ZmeshError('INTERNAL', 'the registry sent no expert');
         if (values.json) writeJson(io.out, ExpertVersion.toJSON(expert));

@@ -12,10 +12,10 @@ import {
 import { compareStrategies, renderComparison } from '#services/cli/eval/compare.js';
 import { type EvalStrategy, evaluate } from '#services/cli/eval/evaluate.js';
 import { evaluateLabels, isLabelTask } from '#services/cli/eval/labels.js';
-import { runPool } from '#shared/pool.js';
 import { cellOf } from '#services/cli/eval/result.js';
 import { accuracyTable, renderAccuracy } from '#services/cli/eval/tables.js';
 import { ZmeshError } from '#shared/errors.js';
+import { runPool } from '#shared/pool.js';
 import type { TaskItem, TaskSplit } from '#shared/tasks/task.js';
 
 const NONE: EvalStrategy = { name: 'none', strategy: { kind: { $case: 'none', value: {} } } };

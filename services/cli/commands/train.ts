@@ -1,0 +1,128 @@
+import { ExpertKind } from '#proto/zmesh/v1/expert_registry.js';
+import { Run, RunSpec } from '#proto/zmesh/v1/trainer.js';
+import { encodeTaskItems } from '#shared/tasks/encode.js';
+import { loadTask } from '#shared/tasks/load-task.js';
+import type { Task } from '#shared/tasks/task.js';
+import { TRAINER_OPTION, withTrainer } from '../clients.js';
+import { defineCommand, UsageError } from '../command.js';
+import { EXIT } from '../exit-codes.js';
+import { writeJson } from '../render/json.js';
+import { followRun } from '../runs/follow.js';
+import { renderRunResult } from '../runs/render.js';
+import { choiceOption, numberOption, seedOption } from '../values.js';
+
+/** `zmesh train`: an expert for a task, by a run on the mesh's trainers. */
+export const train = defineCommand({
+  path: 'train',
+  summary:
+    'train an expert for a task: a run that any trainer goes on with, tested before it may be routed to',
+  usage: '<task>',
+  positionals: { min: 1, max: 1 },
+  traced: true,
+  options: {
+    expert: { type: 'string', short: 'e', value: 'NAME', help: 'name of the expert (default the task’s)' },
+    model: { type: 'string', value: 'NAME', help: 'the model (default: the only one served)' },
+    algorithm: {
+      type: 'string',
+      value: 'NAME',
+      help: 'reinforce, next-token or sep-cma-es (default reinforce)',
+    },
+    preset: { type: 'string', value: 'NAME', help: 'default, official or paper (default default)' },
+    set: {
+      type: 'string',
+      short: 's',
+      multiple: true,
+      value: 'NAME=VALUE',
+      help: 'a setting of the algorithm, e.g. steps=30',
+    },
+    kind: { type: 'string', value: 'KIND', help: 'task or classifier (default task)' },
+    label: { type: 'string', value: 'LABEL', help: 'the label that routes to it (default none)' },
+    description: { type: 'string', value: 'TEXT', help: 'what the label means' },
+    seed: { type: 'string', value: 'N', help: 'seed of every draw (default 0)' },
+    other: {
+      type: 'string',
+      multiple: true,
+      value: 'TASK',
+      help: 'another task whose held-out questions show harm',
+    },
+    'gate-items': { type: 'string', value: 'N', help: 'fewest held-out questions that decide (default 300)' },
+    'no-gate': { type: 'boolean', help: 'publish it untested and without an alias' },
+    reward: { type: 'string', value: 'HOST:PORT', help: 'a reward service that scores the answers' },
+    alias: { type: 'string', value: 'ALIAS', help: 'alias of a version that passes (default staged)' },
+    id: { type: 'string', value: 'ID', help: 'id of the request: the same again gives the same run' },
+    detach: { type: 'boolean', short: 'd', help: 'return as soon as the run is queued' },
+    ...TRAINER_OPTION,
+  },
+  examples: [
+    'train models/octo-nano/tasks/arithmetic --expert math --label math',
+    'train my-task --preset official --set steps=50 --detach',
+    'train my-task --algorithm sep-cma-es --set population=16 --seed 7',
+  ],
+  notes: [
+    'Ctrl-C leaves the run alone: it goes on. "zmesh runs watch ID" comes back, "zmesh runs cancel ID" ends it.',
+  ],
+  async run({ values, positionals, io }) {
+    const task = await loadTask(positionals[0]!);
+    const others = await Promise.all(values.other.map((path) => loadTask(path)));
+    const kind = choiceOption('kind', values.kind, ['task', 'classifier']) ?? 'task';
+    const itemsMin = numberOption('gate-items', values['gate-items'], {
+      min: 0,
+      max: 2 ** 31,
+      integer: true,
+    });
+    const spec = RunSpec.create({
+      model: values.model ?? '',
+      expert: values.expert ?? task.name,
+      task: {
+        name: task.name,
+        train: splitBytes(task, 'train'),
+        validation: splitBytes(task, 'val'),
+        test: splitBytes(task, 'test'),
+      },
+      algorithm: values.algorithm ?? '',
+      preset: values.preset ?? '',
+      settings: settingsOf(values.set),
+      kind: kind === 'classifier' ? ExpertKind.CLASSIFIER : ExpertKind.TASK,
+      label: values.label ?? '',
+      description: values.description ?? '',
+      seed: seedOption(values.seed) ?? 0n,
+      gate: {
+        itemsMin,
+        others: others.map((other) => ({ name: other.name, test: splitBytes(other, 'test') })),
+        harmMargin: undefined,
+        skip: values['no-gate'],
+      },
+      rewardAddress: values.reward ?? '',
+      alias: values.alias ?? '',
+    });
+    return withTrainer(values.trainer, io, async (trainer) => {
+      const { run } = await trainer.startRun({ requestId: values.id ?? '', spec }, { signal: io.signal });
+      if (!run) throw new Error('the trainer started no run');
+      if (values.detach) {
+        if (values.json) writeJson(io.out, Run.toJSON(run));
+        else io.out.write(`${run.id}\n`);
+        return EXIT.ok;
+      }
+      io.err.write(`run ${run.id} of ${run.spec?.model}/${run.spec?.expert}\n`);
+      const last = await followRun(trainer, run.id, io, { quiet: values.json });
+      const { run: done } = await trainer.getRun({ id: run.id }, { signal: io.signal });
+      if (values.json && done) writeJson(io.out, Run.toJSON(done));
+      else if (done) io.out.write(renderRunResult(done));
+      return last.failure || !done?.expert ? EXIT.failure : EXIT.ok;
+    });
+  },
+});
+
+function splitBytes(task: Task, split: 'train' | 'val' | 'test'): Uint8Array {
+  return Buffer.from(encodeTaskItems(task.splits[split]), 'utf8');
+}
+
+function settingsOf(pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=');
+      if (at < 1) throw new UsageError(`--set is NAME=VALUE, not "${pair}"`);
+      return [pair.slice(0, at), pair.slice(at + 1)];
+    }),
+  );
+}
