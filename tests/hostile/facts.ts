@@ -21,6 +21,8 @@ export interface Facts {
   readonly vectors: Buffer;
   /** Exact versions by expert: the routed `math`, `code`, `reasoning`, `classifier`, and those that are not routed. */
   readonly versions: ReadonlyMap<string, string>;
+  /** Id of a training run that is over. */
+  readonly run: string;
 }
 
 /** Experts that are never routed: victims, with which hostile changes do as they like, and witnesses, which they do not know. */
@@ -47,8 +49,8 @@ export function registryClient(address: string): RegistryClient {
   return connect(ExpertRegistryServiceService, { address, unavailable: 'REGISTRY_UNAVAILABLE' });
 }
 
-/** Publishes the embedded experts and the others; what is known then. */
-export async function publishFacts(registry: RegistryClient): Promise<Facts> {
+/** Publishes the embedded experts and the others; what is known then, but for the run. */
+export async function publishFacts(registry: RegistryClient): Promise<Omit<Facts, 'run'>> {
   await publishEmbeddedExperts(registry, AbortSignal.timeout(60_000));
   const { model } = await registry.getModel({ name: EMBEDDED_MODEL });
   const manifest = model!;

@@ -10,6 +10,7 @@ import { startServiceProcess } from '#deploy/local/service-process.js';
 import type { Incarnation } from '#deploy/local/supervise.js';
 import { projectRoot, zmeshHome } from '#shared/paths.js';
 import type { Cleanup } from '../support/cleanup.js';
+import type { ServiceName } from './methods.js';
 
 /** A model without tokenizer and template. */
 export const TOKENS_ONLY = 'tiny';
@@ -25,8 +26,10 @@ export interface Service extends Incarnation {
 /** Prepared models and a nats-server, to start services from. */
 export interface Ground {
   readonly nats: RunningNatsServer;
+  /** Starts another nats-server, empty; it is stopped in the end. */
+  startNats(): Promise<RunningNatsServer>;
   /** Starts a service in a process of its own; it is stopped in the end. */
-  start(name: 'dispatcher' | 'expert-registry' | 'inference', env: NodeJS.ProcessEnv): Promise<Service>;
+  start(name: ServiceName, env: NodeJS.ProcessEnv): Promise<Service>;
 }
 
 /** Prepares the models and starts nats-server, all in a folder that goes away in the end. */
@@ -51,6 +54,11 @@ export async function prepareGround(t: Cleanup): Promise<Ground> {
   let started = 0;
   return {
     nats,
+    async startNats() {
+      const own = await startNatsServer({ path, storeDir: await mkdtemp(join(home, 'nats-')) });
+      t.after(() => own.stop());
+      return own;
+    },
     async start(name, env) {
       started += 1;
       const logFile = join(home, `${started}-${name}.log`);

@@ -1,11 +1,12 @@
 import { DispatcherServiceService } from '#proto/zmesh/v1/dispatcher.js';
 import { ExpertRegistryServiceService } from '#proto/zmesh/v1/expert_registry.js';
 import { InferenceServiceService } from '#proto/zmesh/v1/inference.js';
+import { TrainerServiceService } from '#proto/zmesh/v1/trainer.js';
 import { Malformed, strictly } from '#shared/rpc/decode.js';
 import type { RawKind } from '../support/raw-grpc.js';
 
 /** Which service a method belongs to. */
-export type ServiceName = 'dispatcher' | 'expert-registry' | 'inference';
+export type ServiceName = 'dispatcher' | 'expert-registry' | 'inference' | 'trainer';
 
 /** One RPC of the mesh. */
 export interface Method {
@@ -27,11 +28,12 @@ interface Definition {
   readonly requestDeserialize: (bytes: Buffer) => unknown;
 }
 
-/** Every RPC of the three services, by the contract. */
+/** Every RPC of the four services, by the contract. */
 export const METHODS: readonly Method[] = [
   ...methodsOf('dispatcher', DispatcherServiceService),
   ...methodsOf('expert-registry', ExpertRegistryServiceService),
   ...methodsOf('inference', InferenceServiceService),
+  ...methodsOf('trainer', TrainerServiceService),
 ];
 
 function methodsOf(service: ServiceName, definitions: Readonly<Record<string, Definition>>): Method[] {

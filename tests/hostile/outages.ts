@@ -2,11 +2,13 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { EMBEDDED_MODEL } from '#deploy/local/embedded-model.js';
 import { ClassifyRequest, TokenizeRequest } from '#proto/zmesh/v1/dispatcher.js';
 import { GenerateTokensRequest } from '#proto/zmesh/v1/inference.js';
+import { StartRunRequest } from '#proto/zmesh/v1/trainer.js';
 import type { Cleanup } from '../support/cleanup.js';
 import { type RawAnswer, rawClient } from '../support/raw-grpc.js';
 import { type Facts, registryClient, specOf } from './facts.js';
 import type { Ground, Service } from './mesh.js';
 import { METHODS } from './methods.js';
+import { RUN_SPEC } from './seeds-trainer.js';
 
 /** Hears how a call of an RPC was refused. */
 export type Refused = (method: string, answer: RawAnswer) => void;
@@ -35,6 +37,7 @@ export async function provokeOutages(
   await routing(outages);
   await callerLeaves(outages);
   await fullHouse(outages);
+  await trainerAlone(t, outages, refused);
   await silentRegistry(outages);
   await registryLeaves(outages);
   await engineStops(outages);
@@ -173,6 +176,27 @@ async function engineStops({ send, inference, dispatcher, stopFile }: Outages): 
     'Tokenize',
     TokenizeRequest.encode({ model: EMBEDDED_MODEL, prompt: question }).finish(),
   );
+}
+
+/** A trainer whose NATS, which is its own, goes away: what it is asked cannot be kept anywhere. */
+async function trainerAlone(
+  t: Cleanup,
+  { ground, registry, inference }: Outages,
+  refused: Refused,
+): Promise<void> {
+  const nats = await ground.startNats();
+  const trainer = await ground.start('trainer', {
+    ZMESH_NATS_URL: nats.url,
+    ZMESH_REGISTRY_ADDRESS: registry.address,
+    ZMESH_INFERENCE_ADDRESS: inference.address,
+  });
+  await nats.stop();
+  const client = rawClient(trainer.address);
+  t.after(() => client.close());
+  const { path, kind } = METHODS.find(({ name }) => name === 'StartRun')!;
+  const message = StartRunRequest.encode({ requestId: '', spec: RUN_SPEC }).finish();
+  const answer = await client.call({ path, kind, messages: [message], deadlineMs: 20_000 });
+  if (answer.info) refused('StartRun', answer);
 }
 
 async function until(what: string, condition: () => Promise<boolean>): Promise<void> {

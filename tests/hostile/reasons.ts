@@ -15,10 +15,12 @@ import {
   WatchExpertsRequest,
 } from '#proto/zmesh/v1/expert_registry.js';
 import { EncodeTokensRequest, GenerateTokensRequest } from '#proto/zmesh/v1/inference.js';
+import { GetRunRequest, PauseRunRequest, StartRunRequest } from '#proto/zmesh/v1/trainer.js';
 import type { Reason } from '#shared/errors.js';
 import { writeVectors } from '#shared/svf/vectors.js';
 import { type Facts, specOf } from './facts.js';
 import { STRICT, TOKENS_ONLY } from './mesh.js';
+import { RUN_REQUEST, RUN_SPEC } from './seeds-trainer.js';
 
 /** A request that is refused for one reason, by a mesh in good order. */
 export interface Provocation {
@@ -80,6 +82,22 @@ export const PROVOCATIONS: readonly Provocation[] = [
     reason: 'INVALID_FIELD',
     method: 'GetExpert',
     message: () => GetExpertRequest.encode({ name: '/' }).finish(),
+  },
+  {
+    reason: 'UNKNOWN_JOB',
+    method: 'GetRun',
+    message: () => GetRunRequest.encode({ id: 'nobody' }).finish(),
+  },
+  {
+    reason: 'JOB_STATE',
+    method: 'PauseRun',
+    message: ({ run }) => PauseRunRequest.encode({ id: run }).finish(),
+  },
+  {
+    reason: 'REQUEST_CONFLICT',
+    method: 'StartRun',
+    message: () =>
+      StartRunRequest.encode({ requestId: RUN_REQUEST, spec: { ...RUN_SPEC, seed: 7n } }).finish(),
   },
   { reason: 'GATE_FAILED', method: 'PublishExpert', message: failedGate },
   { reason: 'MISSING_FIELD', method: 'Complete', message: () => new Uint8Array(0) },

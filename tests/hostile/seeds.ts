@@ -22,6 +22,7 @@ import type { Facts } from './facts.js';
 import { TOKENS_ONLY } from './mesh.js';
 import type { Random } from './random.js';
 import { registrySeeds } from './seeds-registry.js';
+import { trainerSeeds } from './seeds-trainer.js';
 
 /** Makes a valid request, encoded; several for a client stream. */
 export type Seed = (facts: Facts, random: Random) => Uint8Array | readonly Uint8Array[];
@@ -166,6 +167,7 @@ export const SEEDS: Readonly<Record<string, Seed>> = {
     EncodeTokensRequest.encode({ model: EMBEDDED_MODEL, prompt: prompt(random) }).finish(),
   ListServedModels: () => new Uint8Array(0),
   ...registrySeeds,
+  ...trainerSeeds,
 };
 
 /** Words that a caller of reading RPCs knows. */
