@@ -10,7 +10,13 @@ import { runPool } from '#shared/pool.js';
 import { normalisationValue } from '#shared/svf/normalisation.js';
 import { writeVectors } from '#shared/svf/vectors.js';
 import type { GradientRequest, GradientResult } from './algorithms/algorithm.js';
-import { type InferenceTrialsOptions, KL_DIRECTIONS, promptOf } from './inference-trials.js';
+import { type InferenceTrialsOptions, promptOf } from './trials-options.js';
+
+/** A direction as the contract names it. */
+const KL_DIRECTIONS = {
+  'reference-to-policy': KlDirection.REFERENCE_TO_POLICY,
+  'policy-to-reference': KlDirection.POLICY_TO_REFERENCE,
+} as const;
 
 /** Gradient calls of one step at once: with several replicas each has one. */
 const CALLS_MAX = 4;

@@ -1,34 +1,15 @@
-import { FinishReason, type Mixture, Priority, type Prompt, Sampling } from '#proto/zmesh/v1/common.js';
+import { FinishReason, type Mixture, Priority, Sampling } from '#proto/zmesh/v1/common.js';
 import { LogitsScope, KlDirection as ProtoKlDirection } from '#proto/zmesh/v1/inference.js';
 import { ZmeshError } from '#shared/errors.js';
 import { askPatiently } from '#shared/patience.js';
 import { runPool } from '#shared/pool.js';
 import type { CallOptions } from '#shared/rpc/client.js';
 import type { NormalisationName } from '#shared/svf/model.js';
-import { messagesOf } from '#shared/tasks/messages.js';
 import type { TaskItem } from '#shared/tasks/task.js';
 import type { GradientRequest, Rollout, SampleRequest, Trials } from './algorithms/algorithm.js';
-import type { Drafts } from './drafts.js';
 import { gradientOf } from './inference-gradient.js';
 import type { Multipliers } from './layout.js';
-import type { TrainableModel, TrainerMesh } from './mesh.js';
-import type { Rewards } from './rewards.js';
-
-/** What trials of a model are made with. */
-export interface InferenceTrialsOptions {
-  readonly mesh: TrainerMesh;
-  readonly drafts: Drafts;
-  readonly model: TrainableModel;
-  readonly rewards: Rewards;
-  /** Prompts that are asked at once. */
-  readonly rolloutsMax: number;
-  /** Answers of one gradient call. */
-  readonly gradientSequences: number;
-  /** Longest time of one call. */
-  readonly callTimeoutMs: number;
-  /** Called with the tokens of every finished answer. */
-  readonly onTokens?: (tokens: number) => void;
-}
+import { type InferenceTrialsOptions, promptOf } from './trials-options.js';
 
 /** Trials by RPCs of inference, as batch work. Throws what inference does; a full queue is waited for. */
 export function inferenceTrials(options: InferenceTrialsOptions): Trials {
@@ -39,11 +20,6 @@ export function inferenceTrials(options: InferenceTrialsOptions): Trials {
     gradient: (request: GradientRequest, signal) => gradientOf(options, request, signal),
     tokenise: (items, answers, signal) => tokenise(options, tokenised, { items, answers, signal }),
   };
-}
-
-/** A question as inference takes it. */
-export function promptOf(item: TaskItem): Prompt {
-  return { input: { $case: 'chat', value: { messages: messagesOf(item) } } };
 }
 
 /** Runs `work` under the arms that stand for multipliers (undefined = the base). */
@@ -166,9 +142,3 @@ async function tokenise(
   }
   return answers.map((answer) => known.get(answer)!);
 }
-
-/** A direction as the contract names it. */
-export const KL_DIRECTIONS = {
-  'reference-to-policy': ProtoKlDirection.REFERENCE_TO_POLICY,
-  'policy-to-reference': ProtoKlDirection.POLICY_TO_REFERENCE,
-} as const;
