@@ -1,5 +1,5 @@
 import { FinishReason, type Mixture, Priority, Sampling } from '#proto/zmesh/v1/common.js';
-import { LogitsScope, KlDirection as ProtoKlDirection } from '#proto/zmesh/v1/inference.js';
+import { LogitsScope } from '#proto/zmesh/v1/inference.js';
 import { ZmeshError } from '#shared/errors.js';
 import { askPatiently } from '#shared/patience.js';
 import { runPool } from '#shared/pool.js';

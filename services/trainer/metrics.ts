@@ -5,7 +5,8 @@ import type { Rollout } from './algorithms/algorithm.js';
 export const METRICS = {
   reward: 'mean reward of the rollouts, [-1, 1]',
   right: 'share of rollouts with a reward above 0, [0, 1]',
-  signal: 'share of questions whose answers do not all have the same reward, [0, 1]; over all candidates under sep-CMA-ES',
+  signal:
+    'share of questions whose answers do not all have the same reward, [0, 1]; over all candidates under sep-CMA-ES',
   'answer-tokens': 'mean tokens of a rollout',
   truncated: 'share of rollouts that ran out of their budget, [0, 1]',
   loss: 'the loss: policy part and weighted divergence',

@@ -6,7 +6,7 @@ import { type Reason, ZmeshError } from '#shared/errors.js';
 import type { Logger } from '#shared/log.js';
 import { withSpan } from '#shared/telemetry/spans.js';
 import { ClaimLost, type ClaimParts, claimJob, type JobClaim, JobStopped } from './claim.js';
-import { isOver, type JobKey, type JobKind, keyText } from './job.js';
+import { isOver, type JobKind, keyText } from './job.js';
 import type { JobQueue, QueuedJob } from './queue-jetstream.js';
 import { JobMoved, RENEW_MS } from './store.js';
 import type { JobView } from './view.js';

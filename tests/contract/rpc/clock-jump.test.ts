@@ -85,6 +85,7 @@ const READERS: Readonly<Record<string, string>> = {
   'shared/rpc/client.ts': "grpc-js takes a deadline as a wall time; it is told at the call's start",
   'shared/rpc/deadline.ts': "grpc-js tells a deadline as a wall time; it is read at the call's start",
   'services/inference/presence.ts': 'says when a replica was started',
+  'services/trainer/jobs/janitor.ts': 'counts the days since a job ended',
 };
 
 test('the wall clock is read only where a wall time is meant', () => {
