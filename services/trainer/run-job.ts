@@ -28,12 +28,12 @@ import { validate, validationItems } from './validation.js';
 
 /** What a run is worked on with. */
 export interface RunWorkshop {
-  /** The model and trials of it. `onTokens` hears of every finished answer. */
+  /** The model and trials of it, to be closed. `onTokens` hears of every finished answer. */
   open(
     run: RunSpec,
-    onTokens: (tokens: number) => void,
-    signal: AbortSignal,
-  ): Promise<{ readonly model: TrainableModel; readonly trials: Trials }>;
+    data: RunData,
+    options: { readonly onTokens: (tokens: number) => void; readonly signal: AbortSignal },
+  ): Promise<{ readonly model: TrainableModel; readonly trials: Trials; close(): void }>;
   /** Publishes what a run made; see `publishRun`. */
   readonly registry: Parameters<typeof publishRun>[0]['registry'];
   readonly dataBytesMax: number;
@@ -63,15 +63,19 @@ export function runWork(workshop: RunWorkshop): JobWork {
       const spec = RunSpec.decode(await claim.input());
       const data = readRunData(spec, workshop.dataBytesMax);
       const cost = { tokens: 0 };
-      const count = (tokens: number): void => {
+      const onTokens = (tokens: number): void => {
         cost.tokens += tokens;
       };
-      const { model, trials } = await workshop.open(spec, count, signal);
-      checkFingerprint(shownRun(claim.record), model);
-      const run = { claim, spec, data, model, trials, signal };
-      const trained = await train(run, await resume(run), cost);
-      const tested = await testRun(run, trained);
-      await publishRun({ run, progress: trained, tested, registry: workshop.registry });
+      const { model, trials, close } = await workshop.open(spec, data, { onTokens, signal });
+      try {
+        checkFingerprint(shownRun(claim.record), model);
+        const run = { claim, spec, data, model, trials, signal };
+        const trained = await train(run, await resume(run), cost);
+        const tested = await testRun(run, trained);
+        await publishRun({ run, progress: trained, tested, registry: workshop.registry });
+      } finally {
+        close();
+      }
     },
   };
 }

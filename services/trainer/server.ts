@@ -22,7 +22,7 @@ import { openJobStore } from './jobs/store-jetstream.js';
 import { followJobs } from './jobs/view.js';
 import { startWorker } from './jobs/worker.js';
 import { findModel, type TrainerMesh } from './mesh.js';
-import { verifierRewards } from './rewards.js';
+import { openRewards } from './rewards.js';
 import { runWork } from './run-job.js';
 
 /** How much more work than the least busy replica one may have and still be preferred: training fills them all. */
@@ -47,12 +47,13 @@ export async function startTrainer(settings: TrainerSettings, log: Logger): Prom
   const runs = runWork({
     registry: mesh.registry,
     dataBytesMax,
-    async open(run, onTokens, signal) {
+    async open(run, data, { onTokens, signal }) {
       const model = await findModel(mesh, run.model, signal);
       const { rolloutsMax, gradientSequences, callTimeoutMs } = settings;
       const limits = { rolloutsMax, gradientSequences, callTimeoutMs };
-      const rewards = verifierRewards;
-      return { model, trials: inferenceTrials({ mesh, drafts, model, rewards, onTokens, ...limits }) };
+      const rewards = await openRewards(run, data);
+      const trials = inferenceTrials({ mesh, drafts, model, rewards, onTokens, ...limits });
+      return { model, trials, close: () => rewards.close() };
     },
   });
   const works = { run: runs, adaptation: runs };

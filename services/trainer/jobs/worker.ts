@@ -46,6 +46,7 @@ const OUTAGES: ReadonlySet<Reason> = new Set([
   'ENGINE_STOPPED',
   'DRAINING',
   'QUEUE_FULL',
+  'REWARD_UNAVAILABLE',
 ]);
 /** A job whose trainer still holds the lease is looked at again after so long. */
 const HELD_MS = 2000;
