@@ -10,6 +10,8 @@ export interface Io {
   readonly env: NodeJS.ProcessEnv;
   /** Width of the terminal in cells; 100 where there is none. */
   readonly columns: number;
+  /** Height of the terminal that results go to; undefined where there is none. */
+  readonly rows: number | undefined;
   /** True if results go to a terminal that takes colours. */
   readonly colour: boolean;
   /** True if stderr is a terminal: progress may draw over itself. */
@@ -28,7 +30,12 @@ export function processIo(signal: AbortSignal): Io {
     err: stderr,
     input: stdin,
     env,
-    columns: stdout.columns ?? 100,
+    get columns() {
+      return stdout.columns || 100;
+    },
+    get rows() {
+      return stdout.isTTY ? stdout.rows || 24 : undefined;
+    },
     colour: stdout.isTTY === true && !env.NO_COLOR,
     live: stderr.isTTY === true,
     signal,

@@ -13,6 +13,7 @@ import {
   type Receipt,
   Strategy,
 } from '#proto/zmesh/v1/dispatcher.js';
+import type { Figures } from '#services/cli/status/figures.js';
 import type { ZmeshError } from '#shared/errors.js';
 import { projectRoot } from '#shared/paths.js';
 import { connect, type RpcClient } from '#shared/rpc/client.js';
@@ -220,6 +221,24 @@ describe('metrics of a mesh', { concurrency: false }, () => {
     assert.ok(sumOf(pages, 'zmesh_experts_fetched_size_total') > 0);
     const spectra = sumOf(pages, 'zmesh_spectra_lookups_total', { zmesh_found: 'composed' });
     assert.equal(sumOf(pages, 'zmesh_spectra_resident'), spectra);
+  });
+
+  it('is what zmesh status shows, from outside the processes', async () => {
+    const { out, code } = await home.zmesh('status', '--watch', '--count', '1', '--json');
+    assert.equal(code, 0);
+    const figures = JSON.parse(out) as Figures;
+    assert.deepEqual(
+      figures.processes.map(({ name, fault }) => [name, fault]),
+      pages.map(({ process: name }) => [name, undefined]),
+    );
+    // With the one that left.
+    assert.deepEqual([figures.requests.count, figures.requests.failed], [9, 2]);
+    assert.deepEqual([figures.firstPass.count, figures.secondPass.count], [3, 6]);
+    assert.deepEqual(figures.replicas, { up: 2, down: 0 });
+    assert.equal(figures.models[0]!.model, 'octo-nano');
+    const text = (await home.zmesh('status')).out;
+    assert.match(text, /^inference-2 +127\.0\.0\.1:\d+ /m);
+    assert.match(text, /^pass 2 +6 +[\d.]+ m?s +[\d.]+ m?s$/m);
   });
 
   it('says of each process how it does', () => {

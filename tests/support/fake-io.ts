@@ -31,6 +31,7 @@ export function fakeIo(
     input,
     env: options.env ?? {},
     columns: 100,
+    rows: undefined,
     colour: false,
     live: false,
     signal: new AbortController().signal,

@@ -1,0 +1,125 @@
+import { renderFacts, renderTable } from '../render/table.js';
+import { formatBytes, formatCount, formatMs } from '../render/units.js';
+import type { Figures, ModelFigures, ProcessFigures, Times } from './figures.js';
+
+const NOTHING = '–';
+
+/** The figures as tables. */
+export function renderFigures(figures: Figures): string {
+  const { requests, experts, mixtures, registry, replicas } = figures;
+  const period = figures.windowS === null ? 'since the start' : `of the last ${figures.windowS.toFixed(0)} s`;
+  return [
+    `Rates and times are ${period}.\n`,
+    renderProcesses(figures.processes),
+    renderModelFigures(figures.models),
+    renderTimes(figures),
+    renderFacts([
+      [
+        'requests',
+        `${requests.perS.toFixed(1)}/s, ${requests.count} with ${requests.failed} failed; ${requests.atWork} at work of ${requests.limit} at most`,
+      ],
+      ['replicas', `${replicas.up} of inference up, ${replicas.down} down`],
+      [
+        'experts',
+        `${experts.resident} resident, ${formatBytes(experts.bytes)}, ${experts.fetched} fetched; ${mixtures.resident} mixtures, ${formatBytes(mixtures.bytes)}`,
+      ],
+      [
+        'registry',
+        `${registry.versions} versions, ${registry.aliases} aliases; seen ${registry.oldestViewS < 1 ? 'now' : `${formatMs(registry.oldestViewS * 1000)} ago`}`,
+      ],
+    ]),
+  ].join('\n');
+}
+
+/** The figures in one line, for a log. `time`: of day. */
+export function figuresLine(figures: Figures, time: string): string {
+  const { requests, models, firstPass, secondPass, experts, processes } = figures;
+  const total = (read: (model: ModelFigures) => number): number =>
+    models.reduce((sum, model) => sum + read(model), 0);
+  const silent = processes.filter(({ fault }) => fault !== undefined).map(({ name }) => name);
+  const rows = models.map((model) => model.rows).filter((one) => one !== null);
+  return [
+    time,
+    `requests ${requests.perS.toFixed(1)}/s failed ${requests.failed}`,
+    `queue ${total(({ waiting }) => waiting.interactive)}+${total(({ waiting }) => waiting.batch)} running ${total(({ running }) => running)} rows ${rows.length === 0 ? NOTHING : Math.max(...rows).toFixed(1)}`,
+    `tokens ${total(({ tokensPerS }) => tokensPerS).toFixed(0)}/s`,
+    `pages ${total(({ pages }) => pages.running)} of ${total(({ pages }) => pages.running + pages.kept + pages.free)}`,
+    `experts ${experts.resident}`,
+    `pass 1 ${pair(firstPass)}`,
+    `pass 2 ${pair(secondPass)}`,
+    ...(silent.length > 0 ? [`no answer: ${silent.join(', ')}`] : []),
+  ].join(' · ');
+}
+
+function renderProcesses(processes: readonly ProcessFigures[]): string {
+  return renderTable(
+    [
+      { title: 'process' },
+      { title: 'metrics' },
+      { title: 'up', align: 'right' },
+      { title: 'cores', align: 'right' },
+      { title: 'memory', align: 'right' },
+      { title: 'loop p99', align: 'right' },
+    ],
+    processes.map(({ name, http, fault, ...figures }) =>
+      fault === undefined
+        ? [
+            name,
+            http,
+            formatMs(figures.uptimeS * 1000),
+            figures.cpu.toFixed(2),
+            formatBytes(figures.memoryBytes),
+            formatMs(figures.loopMs),
+          ]
+        : [name, http, fault],
+    ),
+  );
+}
+
+function renderModelFigures(models: readonly ModelFigures[]): string {
+  return renderTable(
+    [
+      { title: 'model' },
+      { title: 'waiting', align: 'right' },
+      { title: 'running', align: 'right' },
+      { title: 'rows', align: 'right' },
+      { title: 'step p50', align: 'right' },
+      { title: 'tokens/s', align: 'right' },
+      { title: 'prompt/s', align: 'right' },
+      { title: 'pages in use, kept, free', align: 'right' },
+      { title: 'prefix', align: 'right' },
+    ],
+    models.map(({ model, waiting, running, rows, pages, prefixShare, ...rates }) => [
+      model,
+      `${waiting.interactive} + ${waiting.batch}`,
+      String(running),
+      rows === null ? NOTHING : rows.toFixed(1),
+      duration(rates.stepP50Ms),
+      rates.tokensPerS.toFixed(1),
+      rates.promptTokensPerS.toFixed(1),
+      [pages.running, pages.kept, pages.free].map(formatCount).join(', '),
+      prefixShare === null ? NOTHING : `${(prefixShare * 100).toFixed(0)} %`,
+    ]),
+  );
+}
+
+function renderTimes({ firstPass, secondPass, firstToken }: Figures): string {
+  const row = (name: string, { count, p50Ms, p99Ms }: Times): readonly string[] => [
+    name,
+    String(count),
+    duration(p50Ms),
+    duration(p99Ms),
+  ];
+  return renderTable(
+    [
+      { title: 'time' },
+      { title: 'count', align: 'right' },
+      { title: 'p50', align: 'right' },
+      { title: 'p99', align: 'right' },
+    ],
+    [row('pass 1', firstPass), row('pass 2', secondPass), row('first token', firstToken)],
+  );
+}
+
+const duration = (ms: number | null): string => (ms === null ? NOTHING : formatMs(ms));
+const pair = ({ p50Ms, p99Ms }: Times): string => `${duration(p50Ms)} p99 ${duration(p99Ms)}`;
