@@ -15,6 +15,7 @@ import { DRAFT } from '#shared/svf/names.js';
 import { monotonicMs } from '#shared/telemetry/clock.js';
 import { checkContext, fault, inRange } from './field.js';
 import type { GradientAnswer } from './gradient/engine.js';
+import { recordGradient } from './gradient/record.js';
 import type { GradientSequence as TaskSequence } from './gradient/task.js';
 import type { KlKind } from './graph/gradient.js';
 import { readMultipliers } from './load-multipliers.js';
@@ -58,6 +59,7 @@ export async function computeGradient(
   const sequences = encoded.map((sequence, i) => ({ ...sequence, spectrum: indices[i]! }));
   const task = { kl, sequences, spectra };
   const answer = await model.gradients.compute(task, priorityClass(request.priority), options.signal);
+  recordGradient(model.prepared.name, answer);
   const losses = sequenceLosses(request, answer);
   return {
     policyLoss: losses.reduce((sum, { logProb }, i) => sum - request.sequences[i]!.weight * logProb, 0),

@@ -113,4 +113,5 @@ export const SPAN = {
   ENGINE_QUEUE: 'engine queue',
   ENGINE_PREFILL: 'engine prefill',
   ENGINE_DECODE: 'engine decode',
+  ENGINE_GRADIENT: 'engine gradient',
 } as const;
