@@ -3,6 +3,7 @@
  * ZMESH_HOME). A gradient of 8 sequences of about 100 tokens against scoring the same tokens, alternating; what the process
  * grows by meanwhile against the weights; and the latency of decoding alone and while gradients run, alternating.
  */
+import { readFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { Normalisation, Priority, Sampling } from '#proto/zmesh/v1/common.js';
 import {
@@ -21,7 +22,6 @@ import { zmeshHome } from '#shared/paths.js';
 import { connect } from '#shared/rpc/client.js';
 import { writeVectors } from '#shared/svf/vectors.js';
 import { startChildService } from '../golden/service/child-service.js';
-import { residentBytes } from '../support/resident-bytes.js';
 
 const [PROMPTS, SAMPLES, PROMPT_TOKENS, ANSWER_TOKENS] = [2, 4, 40, 60];
 const SAMPLE_MS = 5;
@@ -143,21 +143,24 @@ console.log(
 );
 await forward();
 await decode();
-const before = residentBytes(service.pid);
+/** Megabytes of the service's own, and of files that it maps: those are the system's, and in memory once. */
+const before = memoryOf(service.pid);
 let peak = before;
 const sampler = setInterval(() => {
-  peak = Math.max(peak, residentBytes(service.pid));
+  const now = memoryOf(service.pid);
+  peak = { own: Math.max(peak.own, now.own), mapped: Math.max(peak.mapped, now.mapped) };
 }, SAMPLE_MS);
+const tellMemory = (what: string): void =>
+  console.log(
+    `memory, ${what}: own ${megabytes(before.own)}, peak ${megabytes(peak.own)}: ${megabytes(peak.own - before.own)} more, ` +
+      `${((peak.own - before.own) / weightBytes).toFixed(2)} × the weights; mapped ${megabytes(before.mapped)}, then ${megabytes(peak.mapped)}`,
+  );
 const { summary } = await client.computeGradient(gradientRequest(false, KlDirection.UNSPECIFIED));
-console.log(
-  `memory: ${megabytes(before)} before, peak ${megabytes(peak)}: ${megabytes(peak - before)} more, ` +
-    `${((peak - before) / weightBytes).toFixed(2)} × the weights; ` +
-    `${summary!.parts} parts, planned ${megabytes(Number(summary!.plannedBytes))} each beside the weights`,
+tellMemory(
+  `first gradient (${summary!.parts} parts, planned ${megabytes(Number(summary!.plannedBytes))} each)`,
 );
 for (const [, work] of WAYS) await work();
-console.log(
-  `memory with all kinds of graph: peak ${megabytes(peak - before)} more, ${((peak - before) / weightBytes).toFixed(2)} × the weights`,
-);
+tellMemory('all kinds of graph');
 clearInterval(sampler);
 
 const forwards: number[] = [];
@@ -204,3 +207,10 @@ for (const [what, of] of [
 }
 client.close();
 await service.stop();
+
+function memoryOf(pid: number): { readonly own: number; readonly mapped: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const bytes = (field: string): number =>
+    Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0) * 1024;
+  return { own: bytes('RssAnon'), mapped: bytes('RssFile') };
+}

@@ -27,7 +27,7 @@ export function fakePrepared(options: FakeEngineOptions = {}): PreparedModel {
     eosTokenIds: [2],
     bosTokenId: 1,
     classificationSystem: null,
-    config: { architecture: 'llama', vocabularySize, contextLength, slidingWindow: null },
+    config: { architecture: 'llama', vocabularySize, contextLength, slidingWindow: null, hiddenSize: 64 },
   } as unknown as PreparedModel;
 }
 

@@ -23,10 +23,12 @@ export interface PlanOptions {
   /** Bytes that one run may need. */
   readonly memoryBytes: number;
   bytesOf(sizes: PartSizes): number;
+  /** The model's hidden size. */
+  readonly width: number;
 }
 
-/** A row with several answers grows no longer than this: attention costs the square of a row. */
-const SHARED_ROW_TOKENS_MAX = 1024;
+/** A token's attention over this many times the model's width in tokens costs as much as its linear layers. */
+const ATTENTION_WIDTHS = 4;
 /** Share of a part's tokens that may be padding. */
 const PADDING_MAX = 0.25;
 
@@ -81,11 +83,20 @@ function rowsOf(
       tokens: last.tokens + answer.length,
       wanted: last.wanted + answer.length,
     };
-    if (longer && longer.tokens <= SHARED_ROW_TOKENS_MAX && fits(longer, options))
+    if (longer && longer.tokens <= sharedRowTokens(prompt.length, options) && fits(longer, options))
       rows[rows.length - 1] = longer;
     else rows.push(alone(index, { prompt, answer }, options));
   }
   return rows;
+}
+
+/**
+ * How long a row with several answers grows at most. A longer row computes its prompt for more answers at once, but a row's
+ * attention costs the square of its length, answers that do not see each other included. With a prompt of p tokens, and c the length
+ * at which attention costs as much as everything else, the cost of an answer is least at p + √(p·(c + p)).
+ */
+function sharedRowTokens(promptTokens: number, { width }: PlanOptions): number {
+  return promptTokens + Math.sqrt(promptTokens * (ATTENTION_WIDTHS * width + promptTokens));
 }
 
 function alone(

@@ -28,7 +28,7 @@ const port = parentPort!;
 yieldToOthers();
 const module = (await import(source.module)) as Record<string, Create>;
 const runtime = await module[source.create]!(source.options);
-const { slidingWindow } = source.options.model.config;
+const { slidingWindow, hiddenSize } = source.options.model.config;
 let current: Current | null = null;
 
 port.on('message', (message: ToGradient) => {
@@ -51,6 +51,7 @@ function plan(task: GradientTask): void {
   const parts = planParts(task.sequences, {
     memoryBytes,
     bytesOf: (sizes) => runtime.runBytes(task.kl, sizes),
+    width: hiddenSize,
   });
   current = { task, parts, sums: accumulator(task), next: 0 };
   const rows = parts.flatMap(({ members }) => members);

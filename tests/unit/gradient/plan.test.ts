@@ -23,7 +23,7 @@ const sequence = (
 const bytesOf = (sizes: { rows: number; tokensPerRow: number; wanted: number }) =>
   10 * sizes.rows * sizes.tokensPerRow + sizes.wanted;
 const plan = (sequences: readonly GradientSequence[], memoryBytes = 1e6) =>
-  planParts(sequences, { memoryBytes, bytesOf });
+  planParts(sequences, { memoryBytes, bytesOf, width: 64 });
 
 describe('planning parts', () => {
   it('sequences with one prompt and one spectrum share a row; others do not', () => {
@@ -36,6 +36,15 @@ describe('planning parts', () => {
     ]);
     const rows = parts.flatMap(({ members }) => members.map(({ members: own }) => own));
     assert.deepEqual(rows.map((row) => row.join()).sort(), ['0,2', '1', '3']);
+  });
+
+  it('a row grows no longer than sharing its prompt pays for its attention', () => {
+    const prompt = Array(16).fill(1);
+    const parts = plan(Array.from({ length: 20 }, () => sequence(prompt, Array(8).fill(2))));
+    const rows = parts.flatMap(({ members }) => members.map(({ tokens }) => tokens));
+    const most = 16 + Math.sqrt(16 * (4 * 64 + 16));
+    assert.ok(rows.every((tokens) => tokens <= most && (tokens > most - 8 || tokens === Math.min(...rows))));
+    assert.ok(rows.length > 2 && rows.length < 5);
   });
 
   it('no part exceeds the limit, nothing is lost, and equal tasks give equal plans, whatever the lengths', () => {
