@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { loadTask } from './load-task.js';
+import { type LoadTaskOptions, loadTask } from './load-task.js';
 import { noTasks } from './no-tasks.js';
 import { SPLITS, type Split, type TaskSplit } from './task.js';
 
@@ -8,13 +8,18 @@ import { SPLITS, type Split, type TaskSplit } from './task.js';
  * Loads one split of every task under a path: what `loadTask` takes, or a folder of such folders, by name. A task without
  * questions in that split is left out; a file whose questions name no split is all of it. Throws INVALID_FIELD for a path without tasks or for faults inside the files.
  */
-export async function loadTasks(path: string, split: Split = 'test'): Promise<TaskSplit[]> {
+export async function loadTasks(
+  path: string,
+  split: Split = 'test',
+  options: LoadTaskOptions = {},
+): Promise<TaskSplit[]> {
   const kind = await stat(path).catch(() => undefined);
   if (!kind) throw noTasks(path, 'there is no such file or folder');
-  const paths = kind.isDirectory() && !(await isTaskFolder(path)) ? await taskFoldersIn(path) : [path];
+  const isOne = kind.isFile() || options.source?.layout !== undefined || (await isTaskFolder(path));
+  const paths = !isOne ? await taskFoldersIn(path) : [path];
   const tasks: TaskSplit[] = [];
   for (const one of paths) {
-    const { name, splits } = await loadTask(one);
+    const { name, splits } = await loadTask(one, options);
     const splitless = kind.isFile() && splits.train.length + splits.val.length === 0;
     const items = splits[splitless ? 'test' : split];
     if (items.length > 0) tasks.push({ name, items });

@@ -59,6 +59,7 @@ const HOME_OF: readonly { readonly library: RegExp; readonly places: readonly st
   },
   { library: /^@opentelemetry\/(?!api$)/, places: ['shared/telemetry/'] },
   { library: /^pino$/, places: ['shared/log.ts'] },
+  { library: /^hyparquet$/, places: ['shared/tasks/layouts/parquet.ts'] },
   { library: /^@huggingface\/(?!hub$)/, places: ['services/inference/model/'] },
   { library: /^@huggingface\/hub$/, places: ['services/inference/fetch/hub.ts'] },
 ];

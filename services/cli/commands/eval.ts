@@ -1,8 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { Priority } from '#proto/zmesh/v1/common.js';
 import type { Strategy } from '#proto/zmesh/v1/dispatcher.js';
+import { EXTRACTIONS } from '#shared/tasks/extraction.js';
+import { LAYOUTS, TESTS } from '#shared/tasks/layouts/layout.js';
 import { loadTasks } from '#shared/tasks/load.js';
 import type { Split } from '#shared/tasks/task.js';
+import type { TaskSource } from '#shared/tasks/task-file.js';
 import { DISPATCHER_OPTION, withDispatcher } from '../clients.js';
 import { defineCommand, UsageError } from '../command.js';
 import { compareStrategies, renderComparison } from '../eval/compare.js';
@@ -39,6 +42,21 @@ export const evaluateTasks = defineCommand({
       value: 'NAME',
       help: 'train, val or test, where a path is a folder (default test)',
     },
+    layout: {
+      type: 'string',
+      value: 'NAME',
+      help: `paths hold published data: ${Object.keys(LAYOUTS).join(', ')}`,
+    },
+    extraction: {
+      type: 'string',
+      value: 'NAME',
+      help: 'with --layout: how answers are found, corrected or official (default corrected)',
+    },
+    tests: {
+      type: 'string',
+      value: 'NAME',
+      help: 'with --layout mbpp or humaneval: base tests, or plus (default base)',
+    },
     concurrency: { type: 'string', value: 'N', help: `questions at once (default ${CONCURRENCY})` },
     model: { type: 'string', value: 'NAME', help: 'the model (default: the only one served)' },
     reward: {
@@ -58,10 +76,12 @@ export const evaluateTasks = defineCommand({
     'eval models/octo-nano/tasks/arithmetic --limit 50',
     'eval models/octo-nano/tasks -s none -s auto --compare',
     'eval models/octo-nano/tasks/classification -s prompt -s classifier --picture confusion.svg',
+    'eval gsm8k/test.jsonl --layout gsm8k --limit 200',
     'eval my-questions.jsonl -s expert:math@canary -s expert:math@stable --compare --json',
   ],
   notes: [
-    'A path is a .jsonl file, a folder with test.jsonl, or a folder of such folders. Tasks whose questions all ask for a',
+    'A path is a .jsonl file, a task folder, or a folder of task folders; with --layout, a file or folder as published',
+    '(docs/tasks.md). Programs in answers are run in a sandbox alone, which needs bubblewrap. Tasks whose questions all ask for a',
     'label measure pass 1 alone, under the strategies prompt, classifier and auto.',
   ],
   async run({ values, positionals, io }) {
@@ -72,7 +92,8 @@ export const evaluateTasks = defineCommand({
     const strategies = (values.strategy.length > 0 ? values.strategy : ['auto']).map(namedStrategy);
     const [first, second] = strategies;
     if (values.compare && !(first && second)) throw new UsageError('--compare needs two --strategy options');
-    const tasks = (await Promise.all(positionals.map((path) => loadTasks(path, split)))).flat();
+    const options = { source: sourceOf(values) };
+    const tasks = (await Promise.all(positionals.map((path) => loadTasks(path, split, options)))).flat();
     if (values.picture !== undefined && !(tasks.some(isLabelTask) && strategies.some(hasFirstPass)))
       throw new UsageError(
         '--picture draws label tasks under prompt, classifier or auto, and there are none',
@@ -117,6 +138,23 @@ export const evaluateTasks = defineCommand({
     });
   },
 });
+
+function sourceOf(values: {
+  readonly layout: string | undefined;
+  readonly extraction: string | undefined;
+  readonly tests: string | undefined;
+}): TaskSource {
+  const layout = choiceOption('layout', values.layout, Object.keys(LAYOUTS));
+  const extraction = choiceOption('extraction', values.extraction, EXTRACTIONS);
+  const tests = choiceOption('tests', values.tests, TESTS);
+  if (layout === undefined && (extraction ?? tests) !== undefined)
+    throw new UsageError('--extraction and --tests need --layout');
+  return {
+    ...(layout !== undefined && { layout }),
+    ...(extraction !== undefined && { extraction }),
+    ...(tests !== undefined && { tests }),
+  };
+}
 
 /** A strategy by the name that tables show. Throws UsageError. */
 export function namedStrategy(name: string): EvalStrategy {
