@@ -1,5 +1,5 @@
 /**
- * `npm run check`: what continuous integration runs. Generates, formats, lints, type-checks and tests.
+ * `npm run check`: what continuous integration runs. Generates code and tables, formats, lints, type-checks and tests.
  * With CI=true it fails if that changed a committed file: the tree was not checked before it was committed.
  */
 import { execFileSync } from 'node:child_process';
@@ -13,6 +13,10 @@ const bin = (name, ...args) => runTool(join(root, 'node_modules/.bin', name), ar
 /** The checks by name, in the order in which `check` runs them. */
 const CHECKS = {
   generate: () => setUp({ count: 2 }),
+  docs: async () => {
+    await setUp({ quiet: true });
+    await node(join(root, 'dist/deploy/docs/write.js'));
+  },
   format: async () => {
     await bin('biome', 'check', '--write', '--linter-enabled=false', '--log-level=warn', '.');
     await bin('buf', 'format', '--write', '--path', 'proto/zmesh');

@@ -113,7 +113,7 @@ describe('metrics of a mesh', { concurrency: false }, () => {
   it('has a page for each replica of each service, in a format that Prometheus takes', async () => {
     assert.deepEqual(
       pages.map(({ process }) => process),
-      ['expert-registry', 'inference', 'inference-2', 'dispatcher'],
+      ['expert-registry', 'inference', 'inference-2', 'dispatcher', 'trainer'],
     );
     const { findPromtool, MISSING } = (await import(
       pathToFileURL(join(projectRoot, 'deploy/check/find-promtool.mjs')).href
