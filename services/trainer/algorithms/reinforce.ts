@@ -6,10 +6,11 @@ import { rolloutMetrics } from '../metrics.js';
 import type { SettingValues, TrainingState } from '../state.js';
 import type { Algorithm, Rollout, RolloutRecord, StepReport, Trials, WeightedAnswer } from './algorithm.js';
 import { beginGradient, followGradient, gradientMultipliers, lossWeights } from './gradient-state.js';
-import { GRADIENT_SETTINGS } from './run-settings.js';
+import { GRADIENT_SETTINGS, ROLLOUT_SETTINGS } from './run-settings.js';
 
 const SETTINGS = {
   ...GRADIENT_SETTINGS,
+  ...ROLLOUT_SETTINGS,
   samples: { type: 'integer', default: 4, min: 1, max: 256, help: 'Answers a question.' },
   baseline: {
     type: 'choice',

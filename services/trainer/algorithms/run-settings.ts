@@ -33,14 +33,6 @@ export const RUN_SETTINGS = {
     choices: ['trace', 'none'],
     help: 'Scale of the adapted matrix: trace keeps the sum of its singular values.',
   },
-  temperature: {
-    type: 'number',
-    default: 1,
-    min: 0,
-    max: 10,
-    help: 'Temperature of rollouts; 0 = greedy.',
-  },
-  topP: { type: 'number', default: 1, min: 0.01, max: 1, help: 'Nucleus of rollouts; 1 = everything.' },
   validateEvery: {
     type: 'integer',
     default: 5,
@@ -50,7 +42,7 @@ export const RUN_SETTINGS = {
   },
   validationItems: {
     type: 'integer',
-    default: 150,
+    default: 300,
     min: 1,
     max: 100_000,
     help: 'Questions of the validation split that are asked, the same ones each time.',
@@ -62,6 +54,18 @@ export const RUN_SETTINGS = {
     max: 100_000,
     help: 'Validations without a better score after which training stops early; 0 = never.',
   },
+} as const satisfies Readonly<Record<string, SettingRule>>;
+
+/** Settings of every algorithm that learns from its own answers. */
+export const ROLLOUT_SETTINGS = {
+  temperature: {
+    type: 'number',
+    default: 1,
+    min: 0,
+    max: 10,
+    help: 'Temperature of rollouts; 0 = greedy.',
+  },
+  topP: { type: 'number', default: 1, min: 0.01, max: 1, help: 'Nucleus of rollouts; 1 = everything.' },
 } as const satisfies Readonly<Record<string, SettingRule>>;
 
 /** Settings of every algorithm that follows a gradient. */

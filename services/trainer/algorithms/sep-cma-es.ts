@@ -11,12 +11,13 @@ import { beginSearch, candidate, nextGeneration, type SepCma } from '../sep-cma.
 import { type SettingValues, type TrainingState, vectorOf } from '../state.js';
 import type { Algorithm, Rollout, StepReport, Trials } from './algorithm.js';
 import { rolloutRecords } from './reinforce.js';
-import { RUN_SETTINGS } from './run-settings.js';
+import { ROLLOUT_SETTINGS, RUN_SETTINGS } from './run-settings.js';
 
 const SETTINGS = {
   ...RUN_SETTINGS,
+  ...ROLLOUT_SETTINGS,
   prompts: { ...RUN_SETTINGS.prompts, default: 32 },
-  temperature: { ...RUN_SETTINGS.temperature, default: 0 },
+  temperature: { ...ROLLOUT_SETTINGS.temperature, default: 0 },
   population: { type: 'integer', default: 16, min: 4, max: 1024, help: 'Candidates a step.' },
   samples: { type: 'integer', default: 1, min: 1, max: 256, help: 'Answers a question and candidate.' },
   scales: {
