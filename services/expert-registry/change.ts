@@ -6,17 +6,20 @@ import {
   type ModelManifest,
 } from '#proto/zmesh/v1/expert_registry.js';
 import { timestamp } from '#shared/timestamp.js';
-import type { StoredRecord } from './records.js';
+import type { RemovalRecord, StoredRecord } from './records.js';
+
+/** A record that somebody is told of. */
+export type ToldRecord = Exclude<StoredRecord, RemovalRecord>;
 
 /** The event that tells a record's change. */
 export function changeOf(
-  record: StoredRecord,
+  record: ToldRecord,
   at: { readonly revision: number; readonly time: Date },
 ): RegistryEvent {
   return { revision: BigInt(at.revision), time: timestamp(at.time), change: kindOfChange(record) };
 }
 
-function kindOfChange(record: StoredRecord): NonNullable<RegistryEvent['change']> {
+function kindOfChange(record: ToldRecord): NonNullable<RegistryEvent['change']> {
   switch (record.kind) {
     case 'model':
       return { $case: 'modelPublished', value: modelPublished(record.manifest) };

@@ -35,14 +35,26 @@ export interface RetirementRecord {
   readonly version: string;
 }
 
+/**
+ * The mark that an object of the blob store is being removed. It comes before the removal, so that whoever publishes the same
+ * bytes afterwards knows not to lean on that object. No change that anybody is told of.
+ */
+export interface RemovalRecord {
+  readonly kind: 'removed';
+  /** Name of the blob. */
+  readonly sha256: string;
+  /** Id of the object; a blob that is stored anew has another. */
+  readonly object: string;
+}
+
 /** What the registry stores, one KV entry each. */
-export type StoredRecord = ModelRecord | VersionRecord | AliasRecord | RetirementRecord;
+export type StoredRecord = ModelRecord | VersionRecord | AliasRecord | RetirementRecord | RemovalRecord;
 
 const FORMAT = 1;
 
 /**
  * Key of a record in the KV bucket: `model.<model>`, `version.<model>.<expert>.<version>`, `alias.<model>.<expert>.<alias>`
- * or `retired.<model>.<expert>.<version>`. Names are written as tokens (`.` becomes `=`).
+ * `retired.<model>.<expert>.<version>` or `removed.<SHA-256 of a blob>`. Names are written as tokens (`.` becomes `=`).
  */
 export function keyOf(record: StoredRecord): string {
   switch (record.kind) {
@@ -56,6 +68,8 @@ export function keyOf(record: StoredRecord): string {
       return ['alias', record.model, record.expert, record.alias].map(toToken).join('.');
     case 'retired':
       return ['retired', record.model, record.expert, record.version].map(toToken).join('.');
+    case 'removed':
+      return ['removed', record.sha256].map(toToken).join('.');
   }
 }
 
@@ -79,6 +93,8 @@ function bodyOf(record: StoredRecord): Record<string, unknown> | undefined {
       return record.version === undefined ? undefined : { version: record.version };
     case 'retired':
       return {};
+    case 'removed':
+      return { object: record.object };
   }
 }
 
@@ -86,7 +102,8 @@ function bodyOf(record: StoredRecord): Record<string, unknown> | undefined {
 export function decodeRecord(key: string, value: Uint8Array | undefined): StoredRecord {
   const [kind, model = '', expert = '', last = '', ...rest] = key.split('.').map(fromToken);
   const parts = [model, expert, last].filter((part) => part !== '').length;
-  if (rest.length > 0 || parts !== (kind === 'model' ? 1 : 3)) throw new Error('not a key of the registry');
+  if (rest.length > 0 || parts !== (kind === 'model' || kind === 'removed' ? 1 : 3))
+    throw new Error('not a key of the registry');
   if (value === undefined) {
     if (kind === 'alias') return { kind, model, expert, alias: last, version: undefined };
     throw new Error('it was deleted, which the registry never does');
@@ -101,6 +118,8 @@ export function decodeRecord(key: string, value: Uint8Array | undefined): Stored
       return { kind, model, expert, alias: last, version: text(body, 'version') };
     case 'retired':
       return { kind, model, expert, version: last };
+    case 'removed':
+      return { kind, sha256: model, object: text(body, 'object') };
     default:
       throw new Error('not a key of the registry');
   }

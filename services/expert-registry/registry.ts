@@ -17,7 +17,9 @@ import { checkManifest, mergeManifests } from './check-model.js';
 import { checkGate, checkRecord } from './check-record.js';
 import { withoutSigma } from './records.js';
 import { type Found, findExpert, findModel, resolve } from './resolve.js';
+import { blobsOf, isRemoved } from './retention.js';
 import type { RegistryStore } from './store.js';
+import { storeBlobs } from './store-blobs.js';
 import { createTransactions, type Transactions } from './transaction.js';
 import { createView, describe, type View } from './view.js';
 
@@ -106,11 +108,13 @@ export function createRegistry(options: RegistryOptions): Registry {
         const message = `name: ${name} is an adaptation and has no vectors; its arms are in spec.mixture`;
         throw new ZmeshError('INVALID_FIELD', message, { field: 'name', value: name });
       }
+      checkKept(view, expert.vectorsSha256, name);
       return { expert, vectors: await store.getBlob(expert.vectorsSha256) };
     },
     async getExpertRecord(name) {
       const expert = describeFound(resolve(view, name));
       const { recordSha256 } = expert;
+      checkKept(view, recordSha256, name);
       return { expert, record: recordSha256 === '' ? new Uint8Array() : await store.getBlob(recordSha256) };
     },
     setAlias: (move) => moveAlias(transactions, move),
@@ -139,13 +143,13 @@ async function publishModel(core: Core, given: ModelManifest | undefined): Promi
     if (!manifest) return false;
     const bytes = ModelManifest.encode(manifest).finish();
     const manifestSha256 = sha256Hex(bytes);
-    await core.store.putBlob(manifestSha256, bytes);
+    const stored = await storeBlobs(core, [[manifestSha256, bytes]]);
     const decomposed = manifest.matrices
       .filter((matrix) => matrix.singularValues.length > 0)
       .map(({ name }) => name);
     const { result: written } = await core.transactions.run((view) => {
       // Another replica may have written this model since it was merged: merge again.
-      if (view.models.get(given.name)?.record !== existing) return { result: false };
+      if (view.models.get(given.name)?.record !== existing || !stored.stand(view)) return { result: false };
       const write = { kind: 'model' as const, manifest: withoutSigma(manifest), decomposed, manifestSha256 };
       return { write, result: true };
     });
@@ -170,11 +174,18 @@ async function publishExpert(core: Core, publication: Publication) {
 
   const vectorsSha256 = vectors.length > 0 ? sha256Hex(vectors) : '';
   const recordSha256 = record.length > 0 ? sha256Hex(record) : '';
+  const blobs: [string, Uint8Array][] = [
+    [vectorsSha256, vectors],
+    [recordSha256, record],
+  ];
   // Published again, the same file also heals a blob that was damaged on disk.
-  if (vectorsSha256 !== '' && (!known || known.expert.vectorsSha256 === vectorsSha256))
-    await core.store.putBlob(vectorsSha256, vectors);
-  if (recordSha256 !== '' && (!known || known.expert.recordSha256 === recordSha256))
-    await core.store.putBlob(recordSha256, record);
+  if (known && !isRemoved(core.view, known)) {
+    const same = new Set(blobsOf(known.expert));
+    await storeBlobs(
+      core,
+      blobs.filter(([sha256]) => same.has(sha256)),
+    );
+  }
   let created = false;
   if (!known) {
     const expert = ExpertVersion.create({
@@ -189,7 +200,7 @@ async function publishExpert(core: Core, publication: Publication) {
       recordBytes: BigInt(record.length),
     });
     const restored = publication.expectedVersion !== undefined;
-    created = await writeVersion(core, expert, restored);
+    created = await writeVersion(core, { expert, blobs, restored });
   }
   if (alias !== '')
     await moveAlias(core.transactions, { model: spec.model, expert: spec.name, alias, version });
@@ -221,12 +232,22 @@ function checkPublication(core: Core, publication: Publication) {
   return { spec, vectors, multipliers, version };
 }
 
+/** What a version is written from. */
+interface NewVersion {
+  readonly expert: ExpertVersion;
+  readonly blobs: readonly (readonly [sha256: string, bytes: Uint8Array])[];
+  /** True if it comes from an export. */
+  readonly restored: boolean;
+}
+
 /** False if another replica wrote it first. */
-async function writeVersion(core: Core, expert: ExpertVersion, restored: boolean): Promise<boolean> {
+async function writeVersion(core: Core, { expert, blobs, restored }: NewVersion): Promise<boolean> {
   const { spec, version } = expert;
+  const stored = await storeBlobs(core, blobs);
   const { result } = await core.transactions.run((view) => {
     const entry = view.experts.get(`${spec!.model}/${spec!.name}`);
     if (entry?.versions.has(version)) return { result: false };
+    if (!stored.stand(view)) return { result: undefined };
     const [other] = entry?.versions.values() ?? [];
     if (other && isAdaptation(other.expert.spec!) !== isAdaptation(spec!)) {
       const message = `spec.name: ${spec!.model}/${spec!.name} is ${isAdaptation(spec!) ? 'an expert' : 'an adaptation'} already`;
@@ -237,7 +258,7 @@ async function writeVersion(core: Core, expert: ExpertVersion, restored: boolean
     // The model may have been published anew with more σ meanwhile, never with fewer.
     return { write: { kind: 'version' as const, expert }, result: true };
   });
-  return result;
+  return result ?? writeVersion(core, { expert, blobs, restored });
 }
 
 async function retireExpert(core: Core, name: string): Promise<ExpertVersion> {
@@ -276,6 +297,12 @@ function retired(spec: ExpertSpec, version: string): ZmeshError {
   return new ZmeshError('EXPERT_RETIRED', message, {
     names: { model: spec.model, expert: spec.name, version },
   });
+}
+
+function checkKept(view: View, sha256: string, name: string): void {
+  if (!view.removals.has(sha256)) return;
+  const message = `${name} was retired, and what it held was removed since`;
+  throw new ZmeshError('EXPERT_RETIRED', message, { names: { expert: name } });
 }
 
 const describeFound = (found: Found): ExpertVersion => describe(found.expert, found.version);

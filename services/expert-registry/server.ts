@@ -9,6 +9,7 @@ import { serve } from '#shared/rpc/server.js';
 import type { RegistrySettings } from './config.js';
 import { feedView } from './feed.js';
 import { createHandlers } from './handlers.js';
+import { startHousekeeping } from './housekeeping.js';
 import { observeRegistry } from './metrics.js';
 import { createRegistry } from './registry.js';
 import { startRelay } from './relay.js';
@@ -24,6 +25,7 @@ export async function startRegistry(settings: RegistrySettings, log: Logger): Pr
   await feed.loaded;
   const stopMetrics = observeRegistry(registry.view);
   const relay = startRelay(connection, registry.view, log);
+  const housekeeping = startHousekeeping(registry, settings, log);
 
   const draining = new AbortController();
   const handlers = createHandlers(registry, draining.signal);
@@ -38,6 +40,7 @@ export async function startRegistry(settings: RegistrySettings, log: Logger): Pr
     async drain() {
       draining.abort(new ZmeshError('DRAINING', 'the registry is draining', { retryAfterMs: 0 }));
       await server.drain(settings.drainMs);
+      await housekeeping.stop();
       await relay.stop();
       await feed.stop();
       await connection.close();

@@ -3,9 +3,16 @@ import { Kvm } from '@nats-io/kv';
 import type { MsgHdrs } from '@nats-io/nats-core';
 import { Objm, StorageType } from '@nats-io/obj';
 import { ZmeshError } from '#shared/errors.js';
-import { type Blobs, readBlob, writeBlob } from '#shared/events/blobs.js';
+import { readBlob, writeBlob, writeObject } from '#shared/events/blobs.js';
 import type { EventConnection } from '#shared/events/connection.js';
 import { consume } from '#shared/events/consume.js';
+import {
+  abandonedUploads,
+  listBlobs,
+  type RemovableBlobs,
+  removeBlob,
+  removeParts,
+} from '#shared/events/remove-blobs.js';
 import { traceHeaders } from '#shared/events/trace-headers.js';
 import { whileConnected } from '#shared/events/while-connected.js';
 import { type Append, type Follower, type RegistryStore, StoreConflict, type StoredEntry } from './store.js';
@@ -43,12 +50,12 @@ export async function openJetStreamStore(
       storage: StorageType.File,
       replicas,
     });
-    return { bucket: BLOBS_BUCKET, objects, jsm: connection.jsm };
+    return { bucket: BLOBS_BUCKET, objects, js: connection.js, jsm: connection.jsm };
   });
   return storeOn(connection, blobs);
 }
 
-function storeOn(connection: EventConnection, blobs: Blobs): RegistryStore {
+function storeOn(connection: EventConnection, blobs: RemovableBlobs): RegistryStore {
   return {
     get connected() {
       return connection.connected;
@@ -56,8 +63,13 @@ function storeOn(connection: EventConnection, blobs: Blobs): RegistryStore {
     append: (write) => guard(connection, () => append(connection, write)),
     read: (key) => guard(connection, () => read(connection, key)),
     keys: () => guard(connection, () => keys(connection)),
-    putBlob: (sha256, bytes) => guard(connection, () => writeBlob(blobs, sha256, bytes)),
+    putBlob: (sha256, bytes, anew = false) =>
+      guard(connection, () => (anew ? writeObject : writeBlob)(blobs, sha256, bytes)),
     getBlob: (sha256) => guard(connection, () => readBlob(blobs, sha256)),
+    blobs: () => guard(connection, () => listBlobs(blobs)),
+    removeBlob: (blob) => guard(connection, () => removeBlob(blobs, blob)),
+    abandonedUploads: (before) => guard(connection, () => abandonedUploads(blobs, before)),
+    removeUpload: ({ object }) => guard(connection, () => removeParts(blobs, object)),
     follow: (follower, signal) => follow(connection, follower, signal),
   };
 }

@@ -1,3 +1,5 @@
+import type { AbandonedUpload, StoredBlob } from '#shared/events/remove-blobs.js';
+
 /** One entry of the log of records. */
 export interface StoredEntry {
   readonly key: string;
@@ -47,8 +49,19 @@ export interface RegistryStore {
   keys(): Promise<readonly string[]>;
   /** Follows the log from its oldest kept entry on, until `signal` aborts. */
   follow(follower: Follower, signal: AbortSignal): Promise<void>;
-  /** Stores a blob under its SHA-256; a sound one that is there is left alone, a damaged one is replaced. */
-  putBlob(sha256: string, bytes: Uint8Array): Promise<void>;
+  /**
+   * Stores a blob under its SHA-256; a sound one that is there is left alone, a damaged one is replaced. With `anew` it is
+   * always written, as an object of its own.
+   */
+  putBlob(sha256: string, bytes: Uint8Array, anew?: boolean): Promise<void>;
   /** A blob whose hash was checked. Throws CORRUPT if it is missing, incomplete or has another hash. */
   getBlob(sha256: string): Promise<Uint8Array>;
+  /** Every blob that is there. */
+  blobs(): Promise<readonly StoredBlob[]>;
+  /** Removes the object that a blob was when it was listed; one that was stored under its name since stays. */
+  removeBlob(blob: StoredBlob): Promise<void>;
+  /** Parts of uploads that belong to no blob and whose last one came before `before`: those of killed processes. */
+  abandonedUploads(before: Date): Promise<readonly AbandonedUpload[]>;
+  /** Removes the parts of an upload. */
+  removeUpload(upload: AbandonedUpload): Promise<void>;
 }

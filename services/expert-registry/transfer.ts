@@ -1,16 +1,18 @@
 import type { ExpertRecord, RegistryRecord } from '#proto/zmesh/v1/expert_registry.js';
 import { ZmeshError } from '#shared/errors.js';
+import { parseExpertName } from '#shared/svf/names.js';
 import { isAdaptation } from './check-expert.js';
 import type { Registry } from './registry.js';
-import type { ExpertEntry } from './view.js';
+import { isRemoved } from './retention.js';
+import type { ExpertEntry, VersionEntry, View } from './view.js';
 
 /** Format of the records of an export. */
 export const EXPORT_FORMAT = 1;
 
 /**
  * All records as they are at the call: models, then versions by name and age (experts before adaptations, which name them),
- * then aliases. Blobs are checked as they are
- * read. Throws CORRUPT, REGISTRY_UNAVAILABLE.
+ * then aliases. Blobs are checked as they are read. Retired versions that lost their content are left out, and retired
+ * adaptations of them. Throws CORRUPT, REGISTRY_UNAVAILABLE.
  */
 export async function* exportRegistry(
   registry: Pick<Registry, 'view' | 'store' | 'getModel'>,
@@ -20,7 +22,7 @@ export async function* exportRegistry(
   const models = [...registry.view.models.keys()].sort();
   const experts = [...registry.view.experts.entries()]
     .sort(([a, one], [b, two]) => Number(isMixture(one)) - Number(isMixture(two)) || (a < b ? -1 : 1))
-    .map(([, expert]) => snapshot(expert));
+    .map(([, expert]) => snapshot(registry.view, expert));
   for (const name of models) {
     signal.throwIfAborted();
     yield { format, record: { $case: 'model', value: await registry.getModel(name) } };
@@ -45,17 +47,26 @@ function isMixture({ versions }: ExpertEntry): boolean {
   return [...versions.values()].some(({ expert }) => isAdaptation(expert.spec!));
 }
 
-function snapshot({ model, name: expert, versions, aliases }: ExpertEntry) {
+function snapshot(view: View, { model, name: expert, versions, aliases }: ExpertEntry) {
   return {
-    versions: [...versions.values()].map((entry) => ({
-      ...entry.expert,
-      retired: entry.retired !== undefined,
-      aliases: [],
-    })),
+    versions: [...versions.values()]
+      .filter((entry) => isWhole(view, entry))
+      .map((entry) => ({ ...entry.expert, retired: entry.retired !== undefined, aliases: [] })),
     aliases: [...aliases]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([alias, { version }]) => ({ model, expert, alias, version })),
   };
+}
+
+/** False if its content was removed, or, of an adaptation, that of one of its arms. */
+function isWhole(view: View, entry: VersionEntry): boolean {
+  if (isRemoved(view, entry)) return false;
+  const { spec } = entry.expert;
+  return (spec?.mixture?.arms ?? []).every((arm) => {
+    const { model = spec!.model, expert, selector = '' } = parseExpertName(arm.expert, 'expert');
+    const used = view.experts.get(`${model}/${expert}`)?.versions.get(selector);
+    return !used || !isRemoved(view, used);
+  });
 }
 
 /**

@@ -12,6 +12,7 @@ import {
   withoutSigma,
 } from './records.js';
 import type { Registry } from './registry.js';
+import { isRemoved } from './retention.js';
 import type { RegistryStore } from './store.js';
 import type { View } from './view.js';
 
@@ -49,6 +50,7 @@ export function recordsOf(view: View): StoredRecord[] {
     for (const [alias, { version }] of aliases)
       records.push({ kind: 'alias', model, expert, alias, version });
   }
+  for (const [sha256, { object }] of view.removals) records.push({ kind: 'removed', sha256, object });
   return records;
 }
 
@@ -62,7 +64,9 @@ async function faultOf(store: RegistryStore, view: View, key: string): Promise<s
       case 'model':
         return await faultOfModel(store, record);
       case 'version':
-        return await faultOfVersion(store, record);
+        return await faultOfVersion(store, view, record);
+      case 'removed':
+        return '';
       case 'retired':
       case 'alias': {
         const { model, expert, version } = record;
@@ -89,7 +93,10 @@ async function faultOfModel(store: RegistryStore, record: ModelRecord): Promise<
     : 'the manifest has σ of other matrices than its record';
 }
 
-async function faultOfVersion(store: RegistryStore, { expert }: VersionRecord): Promise<string> {
+async function faultOfVersion(store: RegistryStore, view: View, { expert }: VersionRecord): Promise<string> {
+  const { model = '', name = '' } = expert.spec ?? {};
+  const entry = view.experts.get(`${model}/${name}`)?.versions.get(expert.version);
+  if (entry && isRemoved(view, entry)) return '';
   if (expert.recordSha256 !== '') {
     const { length } = await store.getBlob(expert.recordSha256);
     if (BigInt(length) !== expert.recordBytes)

@@ -36,6 +36,12 @@ export interface ModelEntry {
   readonly time: Date;
 }
 
+/** The last object of a blob that was given up for removal. */
+export interface RemovalEntry {
+  readonly object: string;
+  readonly revision: number;
+}
+
 /** A change and what its event needs beside it. */
 export interface LoggedChange {
   readonly revision: number;
@@ -49,6 +55,8 @@ export interface View {
   readonly models: ReadonlyMap<string, ModelEntry>;
   /** By `model/expert`. */
   readonly experts: ReadonlyMap<string, ExpertEntry>;
+  /** Blobs that are being removed or are gone, by SHA-256; one that a later version uses is not among them. */
+  readonly removals: ReadonlyMap<string, RemovalEntry>;
   /** Changes, oldest first; at most LOG_MAX of them. */
   readonly log: readonly LoggedChange[];
   /** Records that make no sense, by key. */
@@ -71,6 +79,7 @@ export const LOG_MAX = 100_000;
 export function createView(logMax = LOG_MAX): View {
   const models = new Map<string, ModelEntry>();
   const experts = new Map<string, ExpertEntry>();
+  const removals = new Map<string, RemovalEntry>();
   const log: LoggedChange[] = [];
   const faults = new Map<string, string>();
   const listeners = new Set<() => void>();
@@ -79,6 +88,7 @@ export function createView(logMax = LOG_MAX): View {
   const view: View = {
     models,
     experts,
+    removals,
     log,
     faults,
     get revision() {
@@ -92,8 +102,9 @@ export function createView(logMax = LOG_MAX): View {
       revision = entry.revision;
       const record = decode(entry, faults);
       if (record) {
-        applyRecord({ models, experts }, record, entry);
-        log.push({ revision, event: changeOf(record, entry), trace: entry.trace });
+        applyRecord({ models, experts, removals }, record, entry);
+        if (record.kind !== 'removed')
+          log.push({ revision, event: changeOf(record, entry), trace: entry.trace });
         if (log.length > logMax) forgotten = log.splice(0, Math.ceil(logMax / 10)).at(-1)!.revision;
       }
       for (const listener of [...listeners]) listener();
@@ -119,13 +130,18 @@ function decode(entry: StoredEntry, faults: Map<string, string>): StoredRecord |
 }
 
 function applyRecord(
-  state: { readonly models: Map<string, ModelEntry>; readonly experts: Map<string, ExpertEntry> },
+  state: {
+    readonly models: Map<string, ModelEntry>;
+    readonly experts: Map<string, ExpertEntry>;
+    readonly removals: Map<string, RemovalEntry>;
+  },
   record: StoredRecord,
   { revision, time }: StoredEntry,
 ): void {
   switch (record.kind) {
     case 'model':
       state.models.set(record.manifest.name, { record, revision, time });
+      state.removals.delete(record.manifestSha256);
       return;
     case 'version': {
       const { model, name } = record.expert.spec!;
@@ -133,6 +149,8 @@ function applyRecord(
       // A second record of a version cannot differ; the first one's place in the order counts.
       if (!versions.has(record.expert.version))
         versions.set(record.expert.version, { expert: record.expert, revision });
+      state.removals.delete(record.expert.vectorsSha256);
+      state.removals.delete(record.expert.recordSha256);
       return;
     }
     case 'alias': {
@@ -144,7 +162,10 @@ function applyRecord(
     case 'retired': {
       const version = expertIn(state.experts, record.model, record.expert).versions.get(record.version);
       if (version && !version.retired) version.retired = { revision, time };
+      return;
     }
+    case 'removed':
+      state.removals.set(record.sha256, { object: record.object, revision });
   }
 }
 

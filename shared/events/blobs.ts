@@ -21,7 +21,11 @@ export async function writeBlob(
   bytes: Uint8Array,
   name: string = sha256,
 ): Promise<void> {
-  if (await isSound(blobs, sha256, name)) return;
+  if (!(await isSound(blobs, sha256, name))) await writeObject(blobs, name, bytes);
+}
+
+/** Stores bytes under a name as a new object, whatever is there. */
+export async function writeObject(blobs: Blobs, name: string, bytes: Uint8Array): Promise<void> {
   const source = new ReadableStream<Uint8Array>({
     start(controller) {
       controller.enqueue(bytes);

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { projectRoot } from '#shared/paths.js';
 import { lastFirst } from '../support/cleanup.js';
 import { environmentOf, readCompose } from '../support/compose.js';
+import { freePorts } from '../support/free-port.js';
 import { eventually, type Running, testHome } from '../support/mesh.js';
 
 // The commands, environments and health checks of docker-compose.yml, run as they stand outside containers; only hosts and
@@ -16,7 +16,8 @@ const home = await testHome(cleanup);
 const { services } = readCompose();
 
 const ports = new Map<string, number>();
-for (const name of ['4222', '7070', '7071', '7000', '8222']) ports.set(name, await freePort());
+const PORTS = ['4222', '7070', '7071', '7072', '7000', '8222'];
+for (const [i, port] of (await freePorts(PORTS.length)).entries()) ports.set(PORTS[i]!, port);
 
 /** Text of the compose file or the nats configuration with this machine's hosts and ports. */
 function here(text: string): string {
@@ -32,7 +33,15 @@ function start(name: string): Running {
   const service = services[name]!;
   const [program = '', ...args] = service.command;
   const environment = Object.entries(environmentOf(service)).map(([key, value]) => [key, here(value)]);
-  return home.start(program, args, Object.fromEntries(environment));
+  // Every container has a port 9464 of its own and a collector beside it; here there is none of either.
+  const alone = { OTEL_TRACES_EXPORTER: 'none', [metricsPort(name)]: '0' };
+  return home.start(program, args, { ...Object.fromEntries(environment), ...alone });
+}
+
+/** The variable of a service's plain HTTP port. */
+function metricsPort(name: string): string {
+  const variables = Object.keys(environmentOf(services[name]!));
+  return variables.find((variable) => variable.endsWith('_HTTP_PORT')) ?? 'ZMESH_NO_HTTP_PORT';
 }
 
 async function healthy(name: string): Promise<void> {
@@ -63,7 +72,9 @@ describe('docker-compose.yml outside containers', () => {
     assert.equal(first.out, 'published: math, code, reasoning, classifier\n', first.err);
     assert.equal((await start('experts').finished).out, 'published: nothing, all are there\n');
     const dispatcher = start('dispatcher');
+    const trainer = start('trainer');
     await healthy('dispatcher');
+    await healthy('trainer');
 
     const answer = await home.zmesh(
       ...['generate', '--strategy', 'classifier', '--receipt', '--dispatcher', here('dispatcher:7000')],
@@ -73,7 +84,7 @@ describe('docker-compose.yml outside containers', () => {
     assert.match(answer.out, /answer 442/);
     assert.match(answer.err, /^mixture +1 × octo-nano\/math@/m);
 
-    for (const service of [dispatcher, inference, registry]) {
+    for (const service of [dispatcher, trainer, inference, registry]) {
       service.child.kill('SIGTERM');
       assert.equal((await service.finished).code, 0);
     }
@@ -93,12 +104,4 @@ async function eventuallyAnswers(url: string): Promise<void> {
   await eventually(`${url} answers`, () => answered).finally(() => {
     answered = true;
   });
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as { port: number };
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }

@@ -28,7 +28,11 @@ const { address } = await startRegistry(url, {
     keys: store.keys,
     follow: store.follow,
     getBlob: store.getBlob,
-    putBlob: (sha256, bytes) => around('blob', () => store.putBlob(sha256, bytes)),
+    putBlob: (sha256, bytes, anew) => around('blob', () => store.putBlob(sha256, bytes, anew)),
+    blobs: store.blobs,
+    removeBlob: store.removeBlob,
+    abandonedUploads: store.abandonedUploads,
+    removeUpload: store.removeUpload,
     append: (write) => around(write.key.split('.')[0]!, () => store.append(write)),
   }),
   // The relay is part of what must survive: it may be killed at any moment too.

@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import { SETTINGS as dispatcherSettings } from '#services/dispatcher/config.js';
 import { SETTINGS as registrySettings } from '#services/expert-registry/config.js';
 import { SETTINGS as inferenceSettings } from '#services/inference/config.js';
+import { SETTINGS as trainerSettings } from '#services/trainer/config.js';
 import { projectRoot } from '#shared/paths.js';
 import { type ComposeService, environmentOf, readCompose } from '../../support/compose.js';
 
@@ -39,6 +40,7 @@ describe('docker-compose.yml', () => {
       dispatcher: dispatcherSettings,
       'expert-registry': registrySettings,
       inference: inferenceSettings,
+      trainer: trainerSettings,
     };
     for (const [name, table] of Object.entries(tables)) {
       const known = new Set(Object.values(table).map(({ env }) => env));
@@ -53,7 +55,9 @@ describe('docker-compose.yml', () => {
       for (const [other, { condition }] of Object.entries(depends_on)) {
         const target: ComposeService | undefined = compose.services[other];
         assert.ok(target, `${name} waits for ${other}`);
-        const expected = target.healthcheck ? 'service_healthy' : 'service_completed_successfully';
+        const lives = target.restart === 'unless-stopped';
+        const started = lives ? 'service_started' : 'service_completed_successfully';
+        const expected = target.healthcheck ? 'service_healthy' : started;
         assert.equal(condition, expected, `${name} waits for ${other}`);
       }
   });

@@ -1,0 +1,26 @@
+/**
+ * `npm run check:deploy`: what deploys zmesh, checked without a container engine by the tools of those who read it:
+ * docker compose's own parser, helm, the Kubernetes schemas, promtool.
+ *
+ *     npm run check:deploy [-- compose | helm | promtool …]     (default: all)
+ *
+ * The tools are built or installed once into the cache, at exact versions. What is missing on this machine is named; in CI
+ * everything must be there.
+ */
+import { orExit, setUp } from '../local/setup.mjs';
+import { checkCompose } from './compose.mjs';
+import { checkHelm } from './helm.mjs';
+import { say } from './places.mjs';
+import { checkPrometheus } from './promtool.mjs';
+
+const CHECKS = { compose: checkCompose, helm: checkHelm, promtool: checkPrometheus };
+
+const asked = process.argv.slice(2);
+await orExit(async () => {
+  await setUp({ quiet: true });
+  for (const name of asked.length > 0 ? asked : Object.keys(CHECKS)) {
+    if (!CHECKS[name]) throw new Error(`no check "${name}" (${Object.keys(CHECKS).join(', ')})`);
+    await CHECKS[name]();
+  }
+  say('all is well');
+});
