@@ -9,9 +9,10 @@ const CASES = [
   {
     name: 'with every variable given',
     env: {
-      ZMESH_DISPATCHER_PORTS: '7000-7003',
-      ZMESH_TRAINER_PORTS: '7072-7073',
-      ZMESH_METRICS_RETENTION: '2d',
+      DISPATCHER_PORTS: '7000-7003',
+      TRAINER_PORTS: '7072-7073',
+      METRICS_RETENTION: '2d',
+      JAEGER_TRACES_MAX: '1000',
       OTEL_TRACES_EXPORTER: 'none',
       OTEL_METRICS_EXPORTER: 'otlp',
       OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector.example:4318',

@@ -34,14 +34,8 @@ function start(name: string): Running {
   const [program = '', ...args] = service.command;
   const environment = Object.entries(environmentOf(service)).map(([key, value]) => [key, here(value)]);
   // Every container has a port 9464 of its own and a collector beside it; here there is none of either.
-  const alone = { OTEL_TRACES_EXPORTER: 'none', [metricsPort(name)]: '0' };
-  return home.start(program, args, { ...Object.fromEntries(environment), ...alone });
-}
-
-/** The variable of a service's plain HTTP port. */
-function metricsPort(name: string): string {
-  const variables = Object.keys(environmentOf(services[name]!));
-  return variables.find((variable) => variable.endsWith('_HTTP_PORT')) ?? 'ZMESH_NO_HTTP_PORT';
+  const own = environment.map(([key = '', value = '']) => [key, key.endsWith('_HTTP_PORT') ? '0' : value]);
+  return home.start(program, args, { ...Object.fromEntries(own), OTEL_TRACES_EXPORTER: 'none' });
 }
 
 async function healthy(name: string): Promise<void> {
