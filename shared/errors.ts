@@ -106,6 +106,26 @@ export class ZmeshError extends Error {
     this.details = details;
   }
 
+  /** The limit that was crossed. */
+  get limit(): number | string | undefined {
+    return this.details.limit;
+  }
+
+  /** The value that was given. */
+  get value(): number | string | undefined {
+    return this.details.value;
+  }
+
+  /** The request field at fault. */
+  get field(): string | undefined {
+    return this.details.field;
+  }
+
+  /** Milliseconds after which trying again may help. */
+  get retryAfterMs(): number | undefined {
+    return this.details.retryAfterMs;
+  }
+
   /** Anything thrown, as a ZmeshError: itself, or INTERNAL with the original as cause. */
   static from(thrown: unknown): ZmeshError {
     if (thrown instanceof ZmeshError) return thrown;

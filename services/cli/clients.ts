@@ -1,15 +1,9 @@
-import { DispatcherServiceService } from '#proto/zmesh/v1/dispatcher.js';
-import { ExpertRegistryServiceService } from '#proto/zmesh/v1/expert_registry.js';
 import { TrainerServiceService } from '#proto/zmesh/v1/trainer.js';
+import { ZmeshClient, type ZmeshClientOptions } from '#shared/client/client.js';
 import { connect, type RpcClient } from '#shared/rpc/client.js';
 import { addressOf } from './addresses.js';
 import type { Options } from './command.js';
 import type { Io } from './io.js';
-
-/** A client of the dispatcher. */
-export type Dispatcher = RpcClient<DispatcherServiceService>;
-/** A client of the expert registry. */
-export type Registry = RpcClient<ExpertRegistryServiceService>;
 
 /** A client of the trainer. */
 export type Trainer = RpcClient<TrainerServiceService>;
@@ -41,29 +35,30 @@ export const TRAINER_OPTION = {
   },
 } as const satisfies Options;
 
-/** Runs `work` with a client of the dispatcher and closes it. */
-export async function withDispatcher<T>(
+/** Runs `work` with a client of the mesh that knows the dispatcher, and closes it. */
+export function withDispatcher<T>(
   given: string | undefined,
   io: Io,
-  work: (client: Dispatcher) => Promise<T>,
+  work: (client: ZmeshClient) => Promise<T>,
 ): Promise<T> {
-  const address = addressOf('dispatcher', given, io.env);
-  const client = connect(DispatcherServiceService, { address, unavailable: 'INFERENCE_UNAVAILABLE' });
-  try {
-    return await work(client);
-  } finally {
-    client.close();
-  }
+  return withClient({ address: addressOf('dispatcher', given, io.env) }, work);
 }
 
-/** Runs `work` with a client of the registry and closes it. */
-export async function withRegistry<T>(
+/** Runs `work` with a client of the mesh that knows the registry, and closes it. */
+export function withRegistry<T>(
   given: string | undefined,
   io: Io,
-  work: (client: Registry) => Promise<T>,
+  work: (client: ZmeshClient) => Promise<T>,
 ): Promise<T> {
-  const address = addressOf('registry', given, io.env);
-  const client = connect(ExpertRegistryServiceService, { address, unavailable: 'REGISTRY_UNAVAILABLE' });
+  return withClient({ registryAddress: addressOf('registry', given, io.env) }, work);
+}
+
+async function withClient<T>(
+  where: ZmeshClientOptions,
+  work: (client: ZmeshClient) => Promise<T>,
+): Promise<T> {
+  // Whoever waits at a terminal has Ctrl-C.
+  const client = new ZmeshClient({ ...where, timeoutMs: Number.POSITIVE_INFINITY });
   try {
     return await work(client);
   } finally {

@@ -1,6 +1,6 @@
+import type { ZmeshClient } from '#shared/client/client.js';
 import { ZmeshError } from '#shared/errors.js';
 import { type ExpertName, parseExpertName } from '#shared/svf/names.js';
-import type { Registry } from './clients.js';
 import type { Io } from './io.js';
 
 /**
@@ -10,7 +10,7 @@ import type { Io } from './io.js';
 export async function withModel(
   text: string,
   model: string | undefined,
-  registry: Registry,
+  registry: ZmeshClient['registry'],
   io: Io,
 ): Promise<ExpertName & { readonly model: string }> {
   const name = parseExpertName(text);
@@ -18,7 +18,7 @@ export async function withModel(
   return { ...name, model: model ?? (await onlyModel(registry, io)) };
 }
 
-async function onlyModel(registry: Registry, io: Io): Promise<string> {
+async function onlyModel(registry: ZmeshClient['registry'], io: Io): Promise<string> {
   const { models } = await registry.listRegisteredModels({}, { signal: io.signal });
   const [first, ...others] = models;
   if (first && others.length === 0) return first.name;

@@ -6,7 +6,7 @@ import {
   type ScoreRequest,
   type ScoreResponse,
 } from '#proto/zmesh/v1/inference.js';
-import { MESSAGE_BYTES_MAX } from '#shared/rpc/server.js';
+import { MESSAGE_BYTES_MAX } from '#shared/rpc/limits.js';
 import { monotonicMs } from '#shared/telemetry/clock.js';
 import type { LogitsRows, ScoreMessage } from './engine/protocol.js';
 import { checkContext, fault, inRange } from './field.js';

@@ -2,10 +2,9 @@ import { setMaxListeners } from 'node:events';
 import * as grpc from '@grpc/grpc-js';
 import { type Reason, ZmeshError } from '../errors.js';
 import { targetOf } from './address-list.js';
+import { channelCredentials, channelOptions, type TlsOptions } from './channel.js';
 import type { KindOf, RequestOf, ResponseOf } from './definition.js';
-import { MESSAGE_BYTES_MAX } from './server.js';
 import { errorOf } from './status.js';
-import { clientTracing } from './tracing.js';
 
 /** How one call is made. */
 export interface CallOptions {
@@ -41,12 +40,23 @@ export type RpcClient<D> = { readonly [K in keyof D]: Method<D[K]> } & {
 };
 
 /** Whom to call. */
-export interface ConnectOptions {
+export interface ConnectOptions<D> {
   /** `host:port`, or several separated by commas, names or IP addresses: calls go round robin over those that are up. */
   readonly address: string;
   /** Reason of the error when nobody can be reached. */
   readonly unavailable: Reason;
+  /**
+   * Methods that gRPC may call again, up to four times in all, where a peer is UNAVAILABLE before its answer began: only such
+   * as change nothing. Default none.
+   */
+  readonly retried?: readonly (keyof D & string)[];
+  /** Default: no TLS. */
+  readonly tls?: TlsOptions | undefined;
+  /** Metadata that every call sends, e.g. `authorization`. Default none. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
+
+type AnyPeer = Pick<ConnectOptions<object>, 'unavailable' | 'metadata'>;
 
 type StubMethod = (
   ...args: unknown[]
@@ -56,32 +66,30 @@ type StubMethod = (
  * A client of a generated service definition. Errors are ZmeshErrors, the peer's own where it sent details.
  * Leaving a stream early cancels it.
  */
-export function connect<D extends object>(definition: D, options: ConnectOptions): RpcClient<D> {
+export function connect<D extends object>(definition: D, options: ConnectOptions<D>): RpcClient<D> {
   const methods = definition as unknown as grpc.ServiceDefinition;
-  const Stub = grpc.makeGenericClientConstructor(
-    methods,
-    Object.values(methods)[0]?.path.split('/')[1] ?? '',
+  const service = Object.values(methods)[0]?.path.split('/')[1] ?? '';
+  const retried = (options.retried ?? []).map((name) => methods[name]!.path.split('/')[2]!);
+  const Stub = grpc.makeGenericClientConstructor(methods, service);
+  const stub = new Stub(
+    targetOf(options.address),
+    channelCredentials(options.tls),
+    channelOptions(service, retried, options.tls),
   );
-  const stub = new Stub(targetOf(options.address), grpc.credentials.createInsecure(), {
-    interceptors: [clientTracing],
-    'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
-    'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
-    'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
-    'grpc.keepalive_time_ms': 60_000,
-    'grpc.keepalive_timeout_ms': 20_000,
-    'grpc.initial_reconnect_backoff_ms': 100,
-    'grpc.max_reconnect_backoff_ms': 2000,
-    // Big answers over a network with latency: the default window of 64 KiB makes them crawl.
-    'grpc-node.flow_control_window': 4 * 1024 * 1024,
-  });
   const client: Record<string, unknown> = { close: () => stub.close() };
   for (const [name, method] of Object.entries(methods)) {
     const start = (stub[name] as StubMethod).bind(stub);
     client[name] = method.responseStream
-      ? streamCall(start, options.unavailable)
-      : singleCall(start, method.requestStream, options.unavailable);
+      ? streamCall(start, options)
+      : singleCall(start, method.requestStream, options);
   }
   return client as RpcClient<D>;
+}
+
+function metadataOf(peer: AnyPeer, options: CallOptions): grpc.Metadata {
+  const sent = new grpc.Metadata();
+  for (const [key, value] of Object.entries({ ...peer.metadata, ...options.metadata })) sent.set(key, value);
+  return sent;
 }
 
 function grpcOptions(options: CallOptions): grpc.CallOptions {
@@ -90,13 +98,7 @@ function grpcOptions(options: CallOptions): grpc.CallOptions {
   return leftMs === Number.POSITIVE_INFINITY ? {} : { deadline: Date.now() + leftMs };
 }
 
-function metadataOf({ metadata = {} }: CallOptions): grpc.Metadata {
-  const sent = new grpc.Metadata();
-  for (const [key, value] of Object.entries(metadata)) sent.set(key, value);
-  return sent;
-}
-
-function singleCall(start: StubMethod, requestStream: boolean, unavailable: Reason) {
+function singleCall(start: StubMethod, requestStream: boolean, peer: AnyPeer) {
   return (request: unknown, options: CallOptions = {}): Promise<unknown> =>
     new Promise((resolve, reject) => {
       if (options.signal?.aborted) {
@@ -108,10 +110,12 @@ function singleCall(start: StubMethod, requestStream: boolean, unavailable: Reas
         if (!error) resolve(response);
         else
           reject(
-            options.signal?.aborted ? ZmeshError.from(options.signal.reason) : errorOf(error, unavailable),
+            options.signal?.aborted
+              ? ZmeshError.from(options.signal.reason)
+              : errorOf(error, peer.unavailable),
           );
       };
-      const metadata = metadataOf(options);
+      const metadata = metadataOf(peer, options);
       const call = requestStream
         ? start(metadata, grpcOptions(options), callback)
         : start(request, metadata, grpcOptions(options), callback);
@@ -136,10 +140,10 @@ async function sendAll(
   call.end();
 }
 
-function streamCall(start: StubMethod, unavailable: Reason) {
+function streamCall(start: StubMethod, peer: AnyPeer) {
   return async function* (request: unknown, options: CallOptions = {}): AsyncGenerator<unknown> {
     options.signal?.throwIfAborted();
-    const call = start(request, metadataOf(options), grpcOptions(options));
+    const call = start(request, metadataOf(peer, options), grpcOptions(options));
     const release = watch(call, options);
     const ended = new Promise<void>((resolve) => call.once('status', () => resolve()));
     try {
@@ -147,7 +151,7 @@ function streamCall(start: StubMethod, unavailable: Reason) {
       await ended;
     } catch (error) {
       if (options.signal?.aborted) throw ZmeshError.from(options.signal.reason);
-      throw errorOf(error as grpc.ServiceError, unavailable);
+      throw errorOf(error as grpc.ServiceError, peer.unavailable);
     } finally {
       release();
       call.on('error', () => {});

@@ -5,12 +5,10 @@ import type { Logger } from '../log.js';
 import type { Binding } from './bind.js';
 import { noLateMessages } from './deadline.js';
 import { reasonedRefusals } from './library-status.js';
+import { MESSAGE_BYTES_MAX } from './limits.js';
 import { addReflection } from './reflection.js';
 import { replaceBeforeResetLimit } from './reset-limit.js';
 import { serverTracing } from './tracing.js';
-
-/** Largest message that is received or sent, bytes: a batch of expert vectors of an 8B model fits. */
-export const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 
 /** What to serve and where. */
 export interface ServeOptions {

@@ -1,5 +1,5 @@
 import { CODES, REASONS, type Reason } from '#shared/errors.js';
-import { MESSAGE_BYTES_MAX } from '#shared/rpc/server.js';
+import { MESSAGE_BYTES_MAX } from '#shared/rpc/limits.js';
 import type { RawAnswer } from '../support/raw-grpc.js';
 import { adaptationFault } from './judge-adaptation.js';
 import type { HostileRequest } from './requests.js';

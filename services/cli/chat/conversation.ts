@@ -1,10 +1,10 @@
 import { type ChatMessage, FinishReason, type Sampling } from '#proto/zmesh/v1/common.js';
-import { GenerateRequest, type Receipt, type Strategy } from '#proto/zmesh/v1/dispatcher.js';
-import type { Dispatcher } from '../clients.js';
+import type { Receipt, Strategy } from '#proto/zmesh/v1/dispatcher.js';
+import type { ZmeshClient } from '#shared/client/client.js';
 
 /** What a conversation is held with. */
 export interface ConversationOptions {
-  readonly dispatcher: Dispatcher;
+  readonly client: Pick<ZmeshClient, 'generate'>;
   readonly model: string;
   readonly sampling: Sampling;
   /** System message; undefined = none. */
@@ -56,27 +56,24 @@ export class Conversation {
   /** Says something and streams the answer to `onText`. `signal` stops the answer, not the conversation. */
   async say(content: string, signal: AbortSignal, onText: (text: string) => void): Promise<Turn> {
     const messages = [...this.#messages, { role: 'user', content }];
-    const { dispatcher, model, sampling } = this.#options;
-    const request = GenerateRequest.create({
-      model,
-      prompt: { input: { $case: 'chat', value: { messages } } },
-      strategy: this.strategy,
-      sampling,
-    });
+    const { client, model, sampling } = this.#options;
+    const answer = client.generate(
+      { model, prompt: messages, strategy: this.strategy, sampling },
+      { signal },
+    );
     let text = '';
     let finishReason: FinishReason = FinishReason.UNSPECIFIED;
-    let receipt: Receipt | undefined;
     try {
-      for await (const { event } of dispatcher.generate(request, { signal })) {
-        if (event?.$case === 'delta') {
-          text += event.value.text;
-          onText(event.value.text);
-        } else if (event?.$case === 'end') finishReason = event.value.finishReason;
-        else if (event?.$case === 'receipt') receipt = event.value;
+      for await (const event of answer) {
+        if (event.type === 'delta') {
+          text += event.text;
+          onText(event.text);
+        } else if (event.type === 'end') finishReason = event.finishReason;
       }
     } catch (error) {
       if (!signal.aborted) throw error;
     }
+    const { receipt } = answer;
     if (text !== '' || receipt !== undefined)
       this.#messages = [...messages, { role: 'assistant', content: text }];
     this.#receipt = receipt ?? this.#receipt;

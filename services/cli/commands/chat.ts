@@ -33,8 +33,8 @@ export const chat = defineCommand({
       system: values.system,
       strategy: strategyOf(values),
     };
-    return withDispatcher(values.dispatcher, io, async (dispatcher) => {
-      await chatLoop(new Conversation({ ...options, dispatcher }), io, values.json);
+    return withDispatcher(values.dispatcher, io, async (client) => {
+      await chatLoop(new Conversation({ ...options, client }), io, values.json);
       return EXIT.ok;
     });
   },

@@ -39,8 +39,8 @@ export const classify = defineCommand({
       strategy: strategyOf({ ...values, expert: undefined, mix: undefined, adaptation: undefined }),
       priority: priorityOf(false),
     };
-    return withDispatcher(values.dispatcher, io, async (dispatcher) => {
-      const answer = await dispatcher.classify(request, { signal: io.signal });
+    return withDispatcher(values.dispatcher, io, async (client) => {
+      const answer = await client.classify(request, { signal: io.signal });
       if (values.json) writeJson(io.out, ClassifyResponse.toJSON(answer));
       else {
         if (answer.classification) io.out.write(renderLabels(answer.classification));

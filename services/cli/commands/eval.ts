@@ -98,10 +98,10 @@ export const evaluateTasks = defineCommand({
       throw new UsageError(
         '--picture draws label tasks under prompt, classifier or auto, and there are none',
       );
-    return withDispatcher(values.dispatcher, io, async (client) => {
+    return withDispatcher(values.dispatcher, io, async ({ dispatcher }) => {
       const progress = createProgress(io);
       const common = {
-        client,
+        client: dispatcher,
         model: values.model ?? '',
         limit,
         concurrency,

@@ -1,11 +1,9 @@
 import { DeleteAliasResponse, SetAliasResponse } from '#proto/zmesh/v1/expert_registry.js';
-import { ZmeshError } from '#shared/errors.js';
 import { formatExpertName } from '#shared/svf/names.js';
-import { REGISTRY_OPTION, type Registry, withRegistry } from '../clients.js';
+import { REGISTRY_OPTION, withRegistry } from '../clients.js';
 import { defineCommand, UsageError } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { withModel } from '../full-name.js';
-import type { Io } from '../io.js';
 import { writeJson } from '../render/json.js';
 import { shortHash } from '../render/units.js';
 
@@ -34,26 +32,31 @@ export const expertsAlias = defineCommand({
     const [text = '', target] = positionals;
     if (values.delete !== (target === undefined))
       throw new UsageError('give either a version to point to, or --delete');
-    return withRegistry(values.registry, io, async (registry) => {
+    return withRegistry(values.registry, io, async ({ registry, experts }) => {
       const { model, expert, selector: alias } = await withModel(text, values.model, registry, io);
       if (alias === undefined) throw new UsageError(`write name@alias, e.g. ${expert}@stable`);
-      const resolve = (selector: string): Promise<string> =>
-        versionOf(registry, io, formatExpertName({ model, expert, selector }));
+      const resolve = async (selector: string): Promise<string> => {
+        const version = await experts.get(formatExpertName({ model, expert, selector }), {
+          signal: io.signal,
+        });
+        return version.version;
+      };
       const expectedVersion =
         values.expect === undefined
           ? undefined
           : values.expect === 'none'
             ? ''
             : await resolve(values.expect);
-      const place = { model, expert, alias, expectedVersion };
       if (target === undefined) {
+        const place = { model, expert, alias, expectedVersion };
         const answer = await registry.deleteAlias(place, { signal: io.signal });
         if (values.json) writeJson(io.out, DeleteAliasResponse.toJSON(answer));
         else io.out.write(`${model}/${expert}@${alias} removed (was ${shortHash(answer.previousVersion)})\n`);
         return EXIT.ok;
       }
-      const answer = await registry.setAlias(
-        { ...place, version: await resolve(target) },
+      const name = formatExpertName({ model, expert, selector: alias });
+      const answer = await experts.alias(
+        { name, version: await resolve(target), expectedVersion },
         { signal: io.signal },
       );
       if (values.json) writeJson(io.out, SetAliasResponse.toJSON(answer));
@@ -65,9 +68,3 @@ export const expertsAlias = defineCommand({
     });
   },
 });
-
-async function versionOf(registry: Registry, io: Io, name: string): Promise<string> {
-  const { expert } = await registry.getExpert({ name }, { signal: io.signal });
-  if (!expert) throw new ZmeshError('INTERNAL', 'the registry sent no expert');
-  return expert.version;
-}

@@ -16,7 +16,7 @@ export const expertsExport = defineCommand({
   examples: ['experts export registry.zmesh'],
   async run({ values, positionals, io }) {
     const [path = ''] = positionals;
-    return withRegistry(values.registry, io, async (registry) => {
+    return withRegistry(values.registry, io, async ({ registry }) => {
       const partial = `${path}.partial`;
       const file = openSync(partial, 'w');
       let records = 0;

@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { ExpertVersion } from '#proto/zmesh/v1/expert_registry.js';
-import { readExpertFile } from '#shared/experts/expert-file.js';
-import { chosenNormalisation, publishExpert } from '#shared/experts/publish.js';
-import { ROUTED_ALIAS } from '#shared/svf/names.js';
+import { formatExpertName, ROUTED_ALIAS } from '#shared/svf/names.js';
 import { REGISTRY_OPTION, withRegistry } from '../clients.js';
 import { defineCommand, UsageError } from '../command.js';
 import { EXIT } from '../exit-codes.js';
@@ -44,28 +42,26 @@ export const expertsPublish = defineCommand({
   ],
   async run({ values, positionals, io }) {
     const [path = ''] = positionals;
-    const file = readExpertFile(readBytes(path));
-    const kind = choiceOption('kind', values.kind, ['task', 'classifier']) ?? 'task';
+    const file = readBytes(path);
+    const kind = choiceOption('kind', values.kind, ['task', 'classifier']);
     const normalisation = choiceOption('normalisation', values.normalisation, ['none', 'trace']);
-    return withRegistry(values.registry, io, async (registry) => {
+    return withRegistry(values.registry, io, async ({ registry, experts }) => {
       const asked = values.name ?? basename(path).replace(/\.safetensors$/, '');
       const { model, expert: name } = await withModel(asked, values.model, registry, io);
-      const { expert, created, folded } = await publishExpert({
-        registry,
-        model,
-        name,
-        kind,
-        label: values.label ?? (kind === 'classifier' ? '' : file.label),
-        description: values.description ?? file.description,
-        metadata: { ...file.metadata, ...facts(values.meta) },
-        categories: values.categories?.split(',') ?? file.categories,
-        expert: {
-          normalisation: chosenNormalisation(normalisation, file.normalisation),
-          multipliers: file.multipliers,
+      const { expert, created, folded } = await experts.publish(
+        {
+          name: formatExpertName({ model, expert: name, selector: undefined }),
+          file,
+          kind,
+          normalisation,
+          label: values.label,
+          description: values.description,
+          metadata: facts(values.meta),
+          categories: values.categories?.split(','),
+          alias: values.alias,
         },
-        alias: values.alias ?? '',
-        call: { signal: io.signal },
-      });
+        { signal: io.signal },
+      );
       if (values.json) {
         writeJson(io.out, { expert: ExpertVersion.toJSON(expert), created, folded });
         return EXIT.ok;

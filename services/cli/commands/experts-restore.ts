@@ -15,7 +15,7 @@ export const expertsRestore = defineCommand({
   examples: ['experts restore registry.zmesh --registry 127.0.0.1:7002'],
   async run({ values, positionals, io }) {
     const records = [...decodeRecords(readFileSync(positionals[0]!))];
-    return withRegistry(values.registry, io, async (registry) => {
+    return withRegistry(values.registry, io, async ({ registry }) => {
       const { created, kept } = await registry.restoreRegistry(
         records.map((record) => ({ record })),
         { signal: io.signal },

@@ -19,7 +19,7 @@ export const expertsRetire = defineCommand({
   },
   examples: ['experts retire math@1a2b3c4d'],
   async run({ values, positionals, io }) {
-    return withRegistry(values.registry, io, async (registry) => {
+    return withRegistry(values.registry, io, async ({ registry }) => {
       const name = await withModel(positionals[0]!, values.model, registry, io);
       if (name.selector === undefined) throw new UsageError('write name@version');
       const answer = await registry.retireExpert({ name: formatExpertName(name) }, { signal: io.signal });

@@ -27,7 +27,7 @@ export const expertsShow = defineCommand({
     'experts show math@staged --record',
   ],
   async run({ values, positionals, io }) {
-    return withRegistry(values.registry, io, async (registry) => {
+    return withRegistry(values.registry, io, async ({ registry, experts }) => {
       const name = await withModel(positionals[0]!, values.model, registry, io);
       if (name.selector !== undefined) {
         if (values.record) {
@@ -39,18 +39,17 @@ export const expertsShow = defineCommand({
           io.out.write(`${JSON.stringify(JSON.parse(Buffer.from(record).toString('utf8')), null, 2)}\n`);
           return EXIT.ok;
         }
-        const { expert } = await registry.getExpert({ name: formatExpertName(name) }, { signal: io.signal });
-        if (!expert) throw new ZmeshError('INTERNAL', 'the registry sent no expert');
+        const expert = await experts.get(formatExpertName(name), { signal: io.signal });
         if (values.json) writeJson(io.out, ExpertVersion.toJSON(expert));
         else io.out.write(renderExpert(expert));
         return EXIT.ok;
       }
       const filter = { model: name.model, name: name.expert, includeRetired: true };
-      const experts = await listAll(registry, io, filter);
-      if (experts.length === 0)
+      const versions = await listAll(experts, io, filter);
+      if (versions.length === 0)
         throw new ZmeshError('UNKNOWN_EXPERT', `${name.model} has no expert ${name.expert}`);
-      if (values.json) writeJson(io.out, experts.map(ExpertVersion.toJSON));
-      else io.out.write(renderExperts(experts));
+      if (values.json) writeJson(io.out, versions.map(ExpertVersion.toJSON));
+      else io.out.write(renderExperts(versions));
       return EXIT.ok;
     });
   },

@@ -12,7 +12,7 @@ export const expertsVerify = defineCommand({
   options: { ...REGISTRY_OPTION },
   examples: ['experts verify', 'experts verify --json'],
   async run({ values, io }) {
-    return withRegistry(values.registry, io, async (registry) => {
+    return withRegistry(values.registry, io, async ({ registry }) => {
       const progress = createProgress(io);
       const faults: { record: string; fault: string }[] = [];
       let checked = 0;

@@ -21,10 +21,10 @@ export const expertsWatch = defineCommand({
   async run({ values, io }) {
     const after = values.after ?? '0';
     if (!/^\d{1,20}$/.test(after)) throw new UsageError(`--after must be a revision, not "${after}"`);
-    return withRegistry(values.registry, io, async (registry) => {
-      const request = { model: values.model ?? '', afterRevision: BigInt(after) };
+    return withRegistry(values.registry, io, async ({ experts }) => {
+      const from = { model: values.model, afterRevision: BigInt(after) };
       try {
-        for await (const message of registry.watchExperts(request, { signal: io.signal })) {
+        for await (const message of experts.watch(from, { signal: io.signal })) {
           const { event, current, revision } = message;
           if (values.json) {
             if (event || current) writeJsonLine(io.out, WatchExpertsResponse.toJSON(message));

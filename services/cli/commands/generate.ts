@@ -1,5 +1,6 @@
 import { FinishReason } from '#proto/zmesh/v1/common.js';
-import { GenerateResponse, type Receipt } from '#proto/zmesh/v1/dispatcher.js';
+import { GenerateResponse } from '#proto/zmesh/v1/dispatcher.js';
+import type { AnswerEvent } from '#shared/client/client.js';
 import { DISPATCHER_OPTION, withDispatcher } from '../clients.js';
 import { defineCommand } from '../command.js';
 import { EXIT } from '../exit-codes.js';
@@ -53,51 +54,44 @@ export const generate = defineCommand({
       n,
       priority: priorityOf(values.batch),
     };
-    return withDispatcher(values.dispatcher, io, async (dispatcher) => {
-      const answers = dispatcher.generate(request, {
+    return withDispatcher(values.dispatcher, io, async (client) => {
+      const answers = client.generate(request, {
         signal: io.signal,
         ...(timeout === undefined ? {} : { timeoutMs: timeout * 1000 }),
       });
-      const receipt = values.json ? await streamJson(answers, io) : await streamText(answers, n, io);
+      await (values.json ? streamJson(answers, io) : streamText(answers, n, io));
+      const { receipt } = answers;
       if (values.receipt && receipt && !values.json) io.err.write(`\n${renderReceipt(receipt)}`);
       return EXIT.ok;
     });
   },
 });
 
-async function streamJson(messages: AsyncIterable<GenerateResponse>, io: Io): Promise<Receipt | undefined> {
-  let receipt: Receipt | undefined;
-  for await (const message of messages) {
-    writeJsonLine(io.out, GenerateResponse.toJSON(message));
-    if (message.event?.$case === 'receipt') receipt = message.event.value;
+async function streamJson(answers: AsyncIterable<AnswerEvent>, io: Io): Promise<void> {
+  for await (const { type, ...value } of answers) {
+    const event = { $case: type, value } as GenerateResponse['event'];
+    writeJsonLine(io.out, GenerateResponse.toJSON({ event }));
   }
-  return receipt;
 }
 
 /** One answer streams; of several each is written when it is complete, under its number. */
-async function streamText(
-  messages: AsyncIterable<GenerateResponse>,
-  n: number,
-  io: Io,
-): Promise<Receipt | undefined> {
+async function streamText(answers: AsyncIterable<AnswerEvent>, n: number, io: Io): Promise<void> {
   const texts = new Map<number, string>();
   const ids = new Map<number, number[]>();
-  let receipt: Receipt | undefined;
-  for await (const { event } of messages) {
-    if (event?.$case === 'delta') {
-      const { answer, text, tokenIds } = event.value;
+  for await (const event of answers) {
+    if (event.type === 'delta') {
+      const { answer, text, tokenIds } = event;
       if (n === 1) io.out.write(text);
       texts.set(answer, (texts.get(answer) ?? '') + text);
       ids.set(answer, [...(ids.get(answer) ?? []), ...tokenIds]);
-    } else if (event?.$case === 'end') {
-      const { answer, finishReason } = event.value;
+    } else if (event.type === 'end') {
+      const { answer, finishReason } = event;
       const text = texts.get(answer) ?? '';
       // A model without a tokenizer answers in token ids.
       const shown = text === '' ? (ids.get(answer) ?? []).join(',') : n === 1 ? '' : text;
       io.out.write(n === 1 ? `${shown}\n` : `[${answer + 1}] ${shown}\n`);
       if (finishReason === FinishReason.LENGTH) io.err.write('(cut at --max-tokens)\n');
       if (finishReason === FinishReason.CONTEXT) io.err.write('(the context is full)\n');
-    } else if (event?.$case === 'receipt') receipt = event.value;
+    }
   }
-  return receipt;
 }

@@ -82,10 +82,7 @@ function residentBytes(model: ServedModel | undefined): string {
 /** None where no mesh runs: the list of what is on disk needs none. */
 async function servedModels(given: string | undefined, io: Io): Promise<readonly ModelDescription[]> {
   try {
-    const answer = await withDispatcher(given, io, (dispatcher) =>
-      dispatcher.listModels({}, { signal: io.signal }),
-    );
-    return answer.models;
+    return await withDispatcher(given, io, (client) => client.models({ signal: io.signal }));
   } catch (error) {
     if (error instanceof NoMeshError) return [];
     throw error;

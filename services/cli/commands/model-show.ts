@@ -16,8 +16,8 @@ export const modelShow = defineCommand({
   examples: ['model show octo-nano', 'model show octo-nano --json'],
   async run({ values, positionals, io }) {
     const [name = ''] = positionals;
-    return withDispatcher(values.dispatcher, io, async (dispatcher) => {
-      const { models } = await dispatcher.listModels({}, { signal: io.signal });
+    return withDispatcher(values.dispatcher, io, async (client) => {
+      const models = await client.models({ signal: io.signal });
       const model = models.find(({ served }) => served?.name === name);
       if (!model)
         throw new ZmeshError(

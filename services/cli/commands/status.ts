@@ -80,10 +80,10 @@ export const status = defineCommand({
 async function askModels(
   given: string | undefined,
   io: Io,
-): Promise<{ models: ModelDescription[]; fault?: string }> {
+): Promise<{ models: readonly ModelDescription[]; fault?: string }> {
   try {
-    const { models } = await withDispatcher(given, io, (dispatcher) =>
-      dispatcher.listModels({}, { signal: io.signal, timeoutMs: CALL_LIMIT_MS }),
+    const models = await withDispatcher(given, io, (client) =>
+      client.models({ signal: io.signal, timeoutMs: CALL_LIMIT_MS }),
     );
     return { models };
   } catch (error) {

@@ -84,6 +84,7 @@ const READERS: Readonly<Record<string, string>> = {
   'shared/rpc/call.ts': "grpc-js tells a deadline as a wall time; it is read at the call's start",
   'shared/rpc/client.ts': "grpc-js takes a deadline as a wall time; it is told at the call's start",
   'shared/rpc/deadline.ts': "grpc-js tells a deadline as a wall time; it is read at the call's start",
+  'shared/client/call-settings.ts': 'its users give a deadline as a date',
   'services/inference/presence.ts': 'says when a replica was started',
   'services/trainer/jobs/janitor.ts': 'counts the days since a job ended',
 };

@@ -5,15 +5,17 @@ import { FinishReason, Sampling } from '#proto/zmesh/v1/common.js';
 import { type GenerateRequest, GenerateResponse, Receipt } from '#proto/zmesh/v1/dispatcher.js';
 import { chatLoop } from '#services/cli/chat/chat-loop.js';
 import { Conversation } from '#services/cli/chat/conversation.js';
-import type { Dispatcher } from '#services/cli/clients.js';
+import { AnswerStream } from '#shared/client/answer-stream.js';
+import type { ZmeshClient } from '#shared/client/client.js';
+import { generateRequest, type Question } from '#shared/client/question.js';
 import { sleep } from '#shared/deadline.js';
 import { ZmeshError } from '#shared/errors.js';
 import { fakeIo } from '../../support/fake-io.js';
 
 /** Answers each question with its upper case, a word at a time; `slow` hangs after the first word, `fail` fails. */
-function fakeDispatcher(): { client: Dispatcher; requests: GenerateRequest[] } {
+function fakeDispatcher(): { client: Pick<ZmeshClient, 'generate'>; requests: GenerateRequest[] } {
   const requests: GenerateRequest[] = [];
-  async function* generate(request: GenerateRequest, { signal }: { signal?: AbortSignal } = {}) {
+  async function* generate(request: GenerateRequest, signal: AbortSignal | undefined) {
     requests.push(request);
     const input = request.prompt?.input;
     const messages = input?.$case === 'chat' ? input.value.messages : [];
@@ -35,14 +37,18 @@ function fakeDispatcher(): { client: Dispatcher; requests: GenerateRequest[] } {
       },
     });
   }
-  return { client: { generate } as unknown as Dispatcher, requests };
+  const client: Pick<ZmeshClient, 'generate'> = {
+    generate: (question: Question, { signal } = {}) =>
+      new AnswerStream(generate(generateRequest(question), signal)),
+  };
+  return { client, requests };
 }
 
 async function chat(input: string, json = false) {
   const { client, requests } = fakeDispatcher();
   const io = fakeIo({ input });
   const conversation = new Conversation({
-    dispatcher: client,
+    client,
     model: 'm',
     sampling: Sampling.create({}),
     system: 'be brief',
@@ -113,7 +119,7 @@ test('Ctrl-C stops an answer and not the program; what was said stays', async ()
   const input = new PassThrough();
   const io = fakeIo({ input });
   const conversation = new Conversation({
-    dispatcher: client,
+    client,
     model: '',
     sampling: Sampling.create({}),
     system: undefined,
