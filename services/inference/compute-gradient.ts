@@ -7,7 +7,7 @@ import {
   type MixtureGradient,
   type SequenceLoss,
 } from '#proto/zmesh/v1/inference.js';
-import { MESSAGE_BYTES_MAX } from '#shared/rpc/server.js';
+import { MESSAGE_BYTES_MAX } from '#shared/rpc/limits.js';
 import { type Arm, composeSpectrum } from '#shared/svf/compose.js';
 import { multiplierGradient } from '#shared/svf/gradient.js';
 import { mixtureHash } from '#shared/svf/mixture-hash.js';

@@ -1,5 +1,4 @@
 import { SetAliasResponse } from '#proto/zmesh/v1/expert_registry.js';
-import { ZmeshError } from '#shared/errors.js';
 import { formatExpertName, ROUTED_ALIAS } from '#shared/svf/names.js';
 import { REGISTRY_OPTION, withRegistry } from '../clients.js';
 import { defineCommand } from '../command.js';
@@ -24,15 +23,13 @@ export const expertsPromote = defineCommand({
   },
   examples: ['experts promote math', 'experts promote octo-nano/math --from canary'],
   async run({ values, positionals, io }) {
-    return withRegistry(values.registry, io, async (registry) => {
+    return withRegistry(values.registry, io, async ({ registry, experts }) => {
       const { model, expert } = await withModel(positionals[0]!, values.model, registry, io);
       const name = formatExpertName({ model, expert, selector: values.from ?? STAGED });
-      const found = await registry.getExpert({ name }, { signal: io.signal });
-      const version = found.expert?.version;
-      if (!version) throw new ZmeshError('INTERNAL', 'the registry sent no expert');
+      const { version } = await experts.get(name, { signal: io.signal });
       const alias = values.to ?? ROUTED_ALIAS;
-      const move = { model, expert, alias, version, expectedVersion: undefined };
-      const answer = await registry.setAlias(move, { signal: io.signal });
+      const to = formatExpertName({ model, expert, selector: alias });
+      const answer = await experts.alias({ name: to, version }, { signal: io.signal });
       if (values.json) writeJson(io.out, SetAliasResponse.toJSON(answer));
       else
         io.out.write(
