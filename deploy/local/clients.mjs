@@ -1,7 +1,7 @@
 /**
  * `npm run test:clients`: set-up, then a client in each language and foreign gRPC tools against a real mesh.
  *
- *     npm run test:clients [-- --only PART,…]      PART: python, go, java, rust, tools; default all of them
+ *     npm run test:clients [-- --only PART,…]      PART: node, python, go, java, rust, tools; default all of them
  *
  * A part whose toolchain is missing fails, unless --only leaves it out; one whose toolchain works here may not be left out.
  * What is built is kept in `<home>/cache/clients`.
@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { orExit, root, setUp } from './setup.mjs';
 
-const PARTS = ['python', 'go', 'java', 'rust', 'tools'];
+const PARTS = ['node', 'python', 'go', 'java', 'rust', 'tools'];
 /** First builds fetch and compile a few hundred packages. */
 const TEST_LIMIT_MS = 30 * 60_000;
 

@@ -15,16 +15,29 @@ export type AnswerEvent =
  */
 export class AnswerStream implements AsyncIterable<AnswerEvent> {
   readonly #messages: AsyncIterable<GenerateResponse>;
+  #trailer: (key: string) => string | undefined = () => undefined;
   #receipt: Receipt | undefined;
   #begun = false;
 
-  constructor(messages: AsyncIterable<GenerateResponse>) {
-    this.#messages = messages;
+  /** `call` begins the stream; it is to hand a reader of the trailing metadata to what it is given. */
+  constructor(
+    call: (
+      onTrailers: (trailer: (key: string) => string | undefined) => void,
+    ) => AsyncIterable<GenerateResponse>,
+  ) {
+    this.#messages = call((trailer) => {
+      this.#trailer = trailer;
+    });
   }
 
   /** How the question was routed and where the time went; undefined until the stream is over. */
   get receipt(): Receipt | undefined {
     return this.#receipt;
+  }
+
+  /** The trailing metadata by key, once the stream is over: `zmesh-request-id`, `zmesh-trace-id`, `zmesh-receipt` (JSON). */
+  trailer(key: string): string | undefined {
+    return this.#trailer(key);
   }
 
   /** The events. Throws ZmeshError, also where the stream ends without a receipt: an answer that was cut off. */

@@ -91,7 +91,9 @@ export class ZmeshClient {
   /** Asks and streams the answers. */
   generate(question: Question, settings: CallSettings = {}): AnswerStream {
     const options = callOptions(settings, Number.POSITIVE_INFINITY);
-    return new AnswerStream(this.dispatcher.generate(generateRequest(question), options));
+    return new AnswerStream((onTrailers) =>
+      this.dispatcher.generate(generateRequest(question), { ...options, onTrailers }),
+    );
   }
 
   /** Asks and waits for whole answers and the receipt. */

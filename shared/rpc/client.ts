@@ -102,18 +102,13 @@ function singleCall(start: StubMethod, requestStream: boolean, peer: AnyPeer) {
   return (request: unknown, options: CallOptions = {}): Promise<unknown> =>
     new Promise((resolve, reject) => {
       if (options.signal?.aborted) {
-        reject(ZmeshError.from(options.signal.reason));
+        reject(abortError(options.signal));
         return;
       }
       const callback = (error: grpc.ServiceError | null, response: unknown): void => {
         release();
         if (!error) resolve(response);
-        else
-          reject(
-            options.signal?.aborted
-              ? ZmeshError.from(options.signal.reason)
-              : errorOf(error, peer.unavailable),
-          );
+        else reject(options.signal?.aborted ? abortError(options.signal) : errorOf(error, peer.unavailable));
       };
       const metadata = metadataOf(peer, options);
       const call = requestStream
@@ -142,7 +137,7 @@ async function sendAll(
 
 function streamCall(start: StubMethod, peer: AnyPeer) {
   return async function* (request: unknown, options: CallOptions = {}): AsyncGenerator<unknown> {
-    options.signal?.throwIfAborted();
+    if (options.signal?.aborted) throw abortError(options.signal);
     const call = start(request, metadataOf(peer, options), grpcOptions(options));
     const release = watch(call, options);
     const ended = new Promise<void>((resolve) => call.once('status', () => resolve()));
@@ -150,7 +145,7 @@ function streamCall(start: StubMethod, peer: AnyPeer) {
       for await (const message of call) yield message;
       await ended;
     } catch (error) {
-      if (options.signal?.aborted) throw ZmeshError.from(options.signal.reason);
+      if (options.signal?.aborted) throw abortError(options.signal);
       throw errorOf(error as grpc.ServiceError, peer.unavailable);
     } finally {
       release();
@@ -158,6 +153,14 @@ function streamCall(start: StubMethod, peer: AnyPeer) {
       call.cancel();
     }
   };
+}
+
+/** What a caller's signal says: its own ZmeshError, DEADLINE for `AbortSignal.timeout`, else CANCELLED. */
+function abortError({ reason }: AbortSignal): ZmeshError {
+  if (reason instanceof ZmeshError) return reason;
+  if (reason instanceof DOMException && reason.name === 'TimeoutError')
+    return new ZmeshError('DEADLINE', 'the time of the signal is over', { cause: reason });
+  return new ZmeshError('CANCELLED', 'the call was cancelled', { cause: reason });
 }
 
 /** Ties a call to its signal and trailers; returns what unties it. */

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot, zmeshHome } from '#shared/paths.js';
 import { mustRun } from './run-command.js';
@@ -42,6 +42,29 @@ const named = ({ dispatcher, registry, vectors }: Targets, dash: string): string
 
 /** The clients, in the order in which they are run. */
 export const LANGUAGES: readonly Language[] = [
+  {
+    name: 'node',
+    toolchain: [
+      ['node', '--version'],
+      ['npm', '--version'],
+    ],
+    async build(folder, cache) {
+      const limit = { limitMs: BUILD_LIMIT_MS };
+      await mustRun([process.execPath, join(projectRoot, 'deploy/local/client-package.mjs')], limit);
+      const packed = ['npm', 'pack', '--json', '--pack-destination', cache];
+      const printed = await mustRun(packed, { ...limit, cwd: join(projectRoot, 'shared/client/package') });
+      const [{ filename }] = JSON.parse(printed) as [{ filename: string }];
+      // An empty project, as a user has it.
+      rmSync(join(cache, 'node_modules'), { recursive: true, force: true });
+      writeFileSync(join(cache, 'package.json'), '{ "private": true, "type": "module" }');
+      copyFileSync(join(folder, 'client.mjs'), join(cache, 'client.mjs'));
+      const install = ['npm', 'install', '--no-save', '--prefer-offline', join(cache, filename)];
+      await mustRun(install, { ...limit, cwd: cache });
+    },
+    command: (cache, targets) => ({
+      line: [process.execPath, join(cache, 'client.mjs'), ...named(targets, '--')],
+    }),
+  },
   {
     name: 'python',
     toolchain: [['python3', '-c', 'import ensurepip, venv']],

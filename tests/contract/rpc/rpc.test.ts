@@ -146,6 +146,37 @@ test('a signal cancels a unary call with its own reason', async (t) => {
   );
 });
 
+test('a plain signal is CANCELLED, one of AbortSignal.timeout DEADLINE, for every kind of call', async (t) => {
+  const wait = (signal: AbortSignal): Promise<void> =>
+    new Promise((_resolve, reject) =>
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+    );
+  const { client } = await start(t, {
+    getModel: async (_request, { signal }) => {
+      await wait(signal);
+      return { model: undefined };
+    },
+    // biome-ignore lint/correctness/useYield: it waits until it is left.
+    watchExperts: async function* (_request, { signal }) {
+      await wait(signal);
+    },
+  });
+  const watch = async (signal: AbortSignal): Promise<void> => {
+    for await (const _ of client.watchExperts({ model: '', afterRevision: 0n }, { signal }));
+  };
+  const later = (): AbortSignal => {
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 20);
+    return controller.signal;
+  };
+  const calls = [(signal: AbortSignal) => client.getModel({ name: 'm' }, { signal }), watch];
+  for (const call of calls) {
+    await assert.rejects(call(later()), withReason('CANCELLED', /cancelled/));
+    await assert.rejects(call(AbortSignal.abort()), withReason('CANCELLED', /cancelled/));
+    await assert.rejects(call(AbortSignal.timeout(20)), withReason('DEADLINE', /time/));
+  }
+});
+
 test('trailers of unary calls and of streams reach the caller', async (t) => {
   const { client } = await start(t, {
     getModel: async (_request, call) => {

@@ -39,7 +39,7 @@ function fakeDispatcher(): { client: Pick<ZmeshClient, 'generate'>; requests: Ge
   }
   const client: Pick<ZmeshClient, 'generate'> = {
     generate: (question: Question, { signal } = {}) =>
-      new AnswerStream(generate(generateRequest(question), signal)),
+      new AnswerStream(() => generate(generateRequest(question), signal)),
   };
   return { client, requests };
 }
