@@ -70,7 +70,7 @@ export function curveStep(
     steps: runSettings(state.training).steps,
     reward: metrics.reward ?? 0,
     kl: metrics.kl ?? 0,
-    loss: metrics['policy-loss'] ?? 0,
+    loss: metrics.loss ?? 0,
     gradientNorm: metrics['gradient-norm'] ?? 0,
     learningRate: metrics['learning-rate'] ?? 0,
     answers: report.rollouts.length,

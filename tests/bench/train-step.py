@@ -32,7 +32,8 @@ def main():
         tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         for messages in ask["prompts"]
     ]
-    for _ in range(ask["steps"]):
+    for size in ask["gradientBatches"]:
+        ask["gradientBatch"] = size
         print(json.dumps(step(ask, model, tokenizer, factors, parameters, optimiser, prompts)), flush=True)
 
 

@@ -1,6 +1,7 @@
 /**
  * One REINFORCE step, rollouts, gradient and update, through inference's RPCs and in PyTorch (transformers' `generate` with its
- * KV cache, autograd, AdamW; train-step.py) on the same model, questions and multipliers: `npm run bench -- train-step [python]`.
+ * KV cache, autograd, AdamW; train-step.py) on the same model, questions and multipliers: `npm run bench -- train-step
+ * [python] [threads]`.
  * Needs a Python with torch and transformers. PyTorch runs at the best of the batch and thread settings tried; both sides use the same
  * cores, in turns. The learning rate is 0 and rewards alternate, so that every step asks for the same work. Run on an idle machine.
  */
@@ -40,7 +41,8 @@ interface Step {
 
 const python = process.argv[2] ?? 'python3';
 const checkpoint = join(projectRoot, 'models/octo-nano');
-const cores = availableParallelism();
+/** Most threads of either side. */
+const cores = Number(process.argv[3] ?? availableParallelism());
 const home = await mkdtemp(join(tmpdir(), 'zmesh-bench-'));
 const folder = preparedFolder(home, 'octo-nano');
 const prepared = await prepareModel({
@@ -63,20 +65,12 @@ const versions =
 console.log(
   `${cores} cores, Node ${process.version}, ${execFileSync(python, ['-c', versions]).toString().trim()}`,
 );
-const settingsTried = [1, cores].flatMap((threads) =>
-  [PROMPTS * SAMPLES, 32, 16].map((gradientBatch) => ({ threads, promptBatch: PROMPTS, gradientBatch })),
-);
-let best = { seconds: Number.POSITIVE_INFINITY, setting: settingsTried[0]! };
-for (const setting of settingsTried) {
-  const seconds = median((await pytorch(setting)).slice(1).map(total));
-  console.log(`PyTorch, ${JSON.stringify(setting)}: ${seconds.toFixed(2)} s`);
-  if (seconds < best.seconds) best = { seconds, setting };
-}
+const best = await bestSetting();
 const ours: Step[] = [];
 const theirs: Step[] = [];
 for (let round = 0; round < ROUNDS; round++) {
   ours.push(...(await zmesh()).slice(1));
-  theirs.push(...(await pytorch(best.setting)).slice(1));
+  theirs.push(...(await pytorch(best.threads, Array(STEPS).fill(best.gradientBatch))).slice(1));
 }
 report('zmesh', ours);
 report('PyTorch', theirs);
@@ -149,23 +143,36 @@ async function zmeshStep(trials: Trials, index: number): Promise<Step> {
   return { rolloutSeconds: (sampled - started) / 1000, gradientSeconds: (done - sampled) / 1000, tokens };
 }
 
-/** Steps in a PyTorch process of its own; the first one warms it up. */
-async function pytorch(setting: {
-  readonly threads: number;
-  readonly promptBatch: number;
-  readonly gradientBatch: number;
-}): Promise<Step[]> {
+/** PyTorch's fastest threads and answers a gradient batch; rollouts are one batch, which `generate` likes best. */
+async function bestSetting(): Promise<{ readonly threads: number; readonly gradientBatch: number }> {
+  const sizes = [PROMPTS * SAMPLES, 32, 16];
+  let best = { seconds: Number.POSITIVE_INFINITY, threads: 1, gradientBatch: 32 };
+  for (const threads of new Set([1, cores])) {
+    const steps = (await pytorch(threads, [32, ...sizes])).slice(1);
+    const rolloutSeconds = median(steps.map((step) => step.rolloutSeconds));
+    for (const [i, { gradientSeconds }] of steps.entries()) {
+      const seconds = rolloutSeconds + gradientSeconds;
+      console.log(`PyTorch, ${threads} threads, gradient batches of ${sizes[i]}: ${seconds.toFixed(2)} s`);
+      if (seconds < best.seconds) best = { seconds, threads, gradientBatch: sizes[i]! };
+    }
+  }
+  return best;
+}
+
+/** Steps in a PyTorch process of its own, each with its size of gradient batches; the first one warms it up. */
+async function pytorch(threads: number, gradientBatches: readonly number[]): Promise<Step[]> {
   const child = spawn(python, [join(projectRoot, 'tests/bench/train-step.py')], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   child.stdin.end(
     JSON.stringify({
-      ...setting,
+      threads,
+      promptBatch: PROMPTS,
+      gradientBatches,
       seed: 1,
       model: checkpoint,
       multipliers,
       learningRate: 0,
-      steps: STEPS,
       samples: SAMPLES,
       maxTokens: items[0]!.maxTokens,
       prompts: items.map(messagesOf),

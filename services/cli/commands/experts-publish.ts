@@ -1,19 +1,24 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { ExpertVersion } from '#proto/zmesh/v1/expert_registry.js';
+import type { ZmeshClient } from '#shared/client/client.js';
+import { readOfficialParameters } from '#shared/experts/official-parameters.js';
+import { spectralMatrices } from '#shared/experts/publish.js';
 import { formatExpertName, ROUTED_ALIAS } from '#shared/svf/names.js';
+import { writeVectors } from '#shared/svf/vectors.js';
 import { REGISTRY_OPTION, withRegistry } from '../clients.js';
 import { defineCommand, UsageError } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { expertName } from '../experts-columns.js';
 import { withModel } from '../full-name.js';
+import type { Io } from '../io.js';
 import { writeJson } from '../render/json.js';
 import { choiceOption } from '../values.js';
 
 /** `zmesh experts publish`: a safetensors file of multipliers becomes an immutable version. */
 export const expertsPublish = defineCommand({
   path: 'experts publish',
-  summary: 'publish a safetensors file of multipliers as a version',
+  summary: 'publish a safetensors file of multipliers, or the published code’s parameters, as a version',
   usage: '<file>',
   positionals: { min: 1, max: 1 },
   options: {
@@ -34,24 +39,26 @@ export const expertsPublish = defineCommand({
   },
   examples: [
     `experts publish math.safetensors --alias ${ROUTED_ALIAS}`,
+    'experts publish learnable_params.pt --name llama3/gsm8k',
     'experts publish run7.safetensors --name octo-nano/math --label math --normalisation none --meta steps=30',
   ],
   notes: [
-    'The file holds one F32 vector a matrix, in the order of falling σ. A trace expert is folded first:',
+    'A .pt file is one of the published code (learnable_params.pt, policy_params.pt): m = sigmoid(p), scaled to the trace.',
+    'Another file holds one F32 vector a matrix, in the order of falling σ. A trace expert is folded first:',
     'm ← m·Σσ / Σ(σ∘m) in each matrix, so that every arm of a mixture has the base’s scale.',
   ],
   async run({ values, positionals, io }) {
     const [path = ''] = positionals;
-    const file = readBytes(path);
+    const bytes = readBytes(path);
     const kind = choiceOption('kind', values.kind, ['task', 'classifier']);
     const normalisation = choiceOption('normalisation', values.normalisation, ['none', 'trace']);
     return withRegistry(values.registry, io, async ({ registry, experts }) => {
-      const asked = values.name ?? basename(path).replace(/\.safetensors$/, '');
+      const asked = values.name ?? basename(path).replace(/\.(safetensors|pt)$/, '');
       const { model, expert: name } = await withModel(asked, values.model, registry, io);
       const { expert, created, folded } = await experts.publish(
         {
           name: formatExpertName({ model, expert: name, selector: undefined }),
-          file,
+          file: path.endsWith('.pt') ? await officialFile(bytes, model, registry, io) : bytes,
           kind,
           normalisation,
           label: values.label,
@@ -75,6 +82,20 @@ export const expertsPublish = defineCommand({
     });
   },
 });
+
+/** A file of the published code as one of multipliers, under the names of the model's weights. */
+async function officialFile(
+  bytes: Buffer,
+  model: string,
+  registry: ZmeshClient['registry'],
+  io: Io,
+): Promise<Uint8Array> {
+  const { model: manifest } = await registry.getModel({ name: model }, { signal: io.signal });
+  if (!manifest) throw new Error(`the registry sent no manifest of ${model}`);
+  const ranks = new Map(spectralMatrices(manifest).map(({ name, sigma }) => [name, sigma.length]));
+  const { normalisation, multipliers } = readOfficialParameters(bytes, ranks);
+  return writeVectors(multipliers, { normalisation, source: 'parameters of the published code' });
+}
 
 function facts(pairs: readonly string[]): Record<string, string> {
   return Object.fromEntries(

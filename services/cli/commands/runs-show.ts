@@ -1,3 +1,5 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ListRolloutsResponse, Run } from '#proto/zmesh/v1/trainer.js';
 import { TRAINER_OPTION, type Trainer, withTrainer } from '../clients.js';
 import { defineCommand } from '../command.js';
@@ -5,6 +7,7 @@ import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
 import { writeJson } from '../render/json.js';
 import { printable, renderFacts } from '../render/table.js';
+import { curveEvents, curveSvg } from '../runs/curve-files.js';
 import { renderRunResult, stepHeader, stepLine } from '../runs/render.js';
 import { numberOption } from '../values.js';
 
@@ -18,9 +21,15 @@ export const runsShow = defineCommand({
     rollouts: { type: 'boolean', help: 'the answers of a step instead' },
     step: { type: 'string', value: 'N', help: 'which step’s answers (default the last one’s)' },
     limit: { type: 'string', value: 'N', help: 'most answers (default all)' },
+    picture: { type: 'string', value: 'FILE', help: 'also write its learning curve there, as SVG' },
+    tensorboard: { type: 'string', value: 'FOLDER', help: 'also write a TensorBoard event file there' },
     ...TRAINER_OPTION,
   },
-  examples: ['runs show 3f2a91c04d', 'runs show 3f2a91c04d --rollouts --step 12 --limit 8'],
+  examples: [
+    'runs show 3f2a91c04d',
+    'runs show 3f2a91c04d --rollouts --step 12 --limit 8',
+    'runs show 3f2a91c04d --picture curve.svg --tensorboard logs/math',
+  ],
   async run({ values, positionals, io }) {
     const step = numberOption('step', values.step, { min: 1, max: 2 ** 31, integer: true }) ?? 0;
     const limit = numberOption('limit', values.limit, { min: 1, max: 1e9, integer: true });
@@ -29,6 +38,12 @@ export const runsShow = defineCommand({
       if (values.rollouts) return showRollouts(trainer, io, { id, step, limit, json: values.json });
       const { run } = await trainer.getRun({ id }, { signal: io.signal });
       if (!run) throw new Error('the trainer sent no run');
+      if (values.picture !== undefined) await writeFile(values.picture, curveSvg(run));
+      if (values.tensorboard !== undefined) {
+        const { name, bytes } = curveEvents(run);
+        await mkdir(values.tensorboard, { recursive: true });
+        await writeFile(join(values.tensorboard, name), bytes);
+      }
       if (values.json) {
         writeJson(io.out, Run.toJSON(run));
         return EXIT.ok;
