@@ -1,8 +1,8 @@
 /**
  * `npm run check:deploy`: what deploys zmesh, checked without a container engine by the tools of those who read it:
- * docker compose's own parser, helm, the Kubernetes schemas, promtool.
+ * docker compose's own parser, helm, the Kubernetes schemas, promtool; and the image's commands, run outside a container.
  *
- *     npm run check:deploy [-- compose | helm | promtool …]     (default: all)
+ *     npm run check:deploy [-- compose | helm | promtool | image …]     (default: all)
  *
  * The tools are built or installed once into the cache, at exact versions. What is missing on this machine is named; in CI
  * everything must be there.
@@ -10,10 +10,16 @@
 import { orExit, setUp } from '../local/setup.mjs';
 import { checkCompose } from './compose.mjs';
 import { checkHelm } from './helm.mjs';
+import { checkImage } from './image.mjs';
 import { say } from './places.mjs';
 import { checkPrometheus } from './promtool.mjs';
 
-const CHECKS = { compose: checkCompose, helm: checkHelm, promtool: checkPrometheus };
+const CHECKS = {
+  compose: checkCompose,
+  helm: checkHelm,
+  promtool: checkPrometheus,
+  image: checkImage,
+};
 
 const asked = process.argv.slice(2);
 await orExit(async () => {

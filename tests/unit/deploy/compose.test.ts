@@ -100,7 +100,7 @@ describe('the Dockerfile', () => {
 
   it('is the one that compose builds, and does not run as root', () => {
     for (const [name, { build }] of ours) assert.equal(build?.dockerfile, 'deploy/Dockerfile', name);
-    assert.equal(text.match(/^USER (.+)$/gm)?.at(-1), 'USER node');
+    assert.equal(text.match(/^USER (.+)$/gm)?.at(-1), 'USER 1000:1000');
   });
 
   it('copies only what a checkout or its build stage has', () => {
