@@ -22,6 +22,7 @@ const ADVICE: Partial<Record<Reason, string>> = {
   EXPERT_IN_USE: 'move or delete its aliases first: "zmesh experts alias"',
   NO_ROUTED_EXPERTS: 'publish experts with the alias stable, or use --strategy none',
   CORRUPT: 'run "zmesh experts verify", then "zmesh experts restore" from an export',
+  REWARD_UNAVAILABLE: 'start the reward service, or name its address with --reward',
   INTERNAL: '"zmesh trace --last" shows where; the logs lie in .zmesh/logs',
 };
 

@@ -57,7 +57,7 @@ export function boxedCommand(tools: SandboxTools, program: BoxedProgram): string
 function limitArgs({ runtime, limits }: BoxedProgram): string[] {
   return [
     `--cpu=${limits.cpuSeconds}`,
-    `--data=${limits.memoryBytes}`,
+    `--data=${limits.memoryBytes + runtime.reservedBytes}`,
     ...(runtime.reservesAddresses ? [] : [`--as=${limits.memoryBytes}`]),
     `--nofile=${limits.files}`,
     `--nproc=${limits.threads}`,

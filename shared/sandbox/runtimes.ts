@@ -23,9 +23,13 @@ export interface Runtime {
   readonly env: Readonly<Record<string, string>>;
   /** True if a limit on addresses would be used up by reservations: memory is then limited where it can be written. */
   readonly reservesAddresses: boolean;
+  /** What it sets aside at its start and the kernel counts as its memory, bytes; comes on top of the limit. */
+  readonly reservedBytes: number;
 }
 
 const PYTHON_MINOR_MIN = 8;
+/** V8 of Node 24 sets its range for machine code aside as writable. */
+const NEW_NODE_RESERVED_BYTES = 512 * 1024 * 1024;
 
 /**
  * The interpreter of a language, undefined where there is none. Python is the distribution's (`/usr/bin/python3`), else the
@@ -59,6 +63,7 @@ async function python(): Promise<Runtime | undefined> {
       ending: 'py',
       env: { PYTHONHASHSEED: '0', PYTHONIOENCODING: 'utf-8' },
       reservesAddresses: false,
+      reservedBytes: 0,
     };
   }
   return undefined;
@@ -86,6 +91,7 @@ async function node(memoryBytes: number): Promise<Runtime> {
     ending: 'mjs',
     env: {},
     reservesAddresses: true,
+    reservedBytes: Number(process.versions.node.split('.')[0]) > 22 ? NEW_NODE_RESERVED_BYTES : 0,
   };
 }
 

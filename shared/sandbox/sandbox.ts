@@ -9,7 +9,7 @@ import { DEFAULT_LIMITS, type Limits } from './limits.js';
 import { findProgram, findRuntime, type Language, type Runtime } from './runtimes.js';
 import { isMachine, seccompFilter } from './seccomp.js';
 import { createSlots } from './slots.js';
-import { runTrial, SandboxFailure, type TrialResult, type TrialTask } from './trial.js';
+import { runTrial, SandboxFailure, type Start, type TrialResult, type TrialTask } from './trial.js';
 
 /** Runs programs that nobody has read. */
 export interface Sandbox {
@@ -58,30 +58,35 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
     runtimes.set(language, runtime);
   }
   const slots = createSlots(options.concurrency ?? availableParallelism());
-  const run: Sandbox['run'] = (language, task, signal) =>
-    slots.use(signal, async () => {
-      const runtime = runtimes.get(language);
-      if (!runtime) throw new RangeError(`the sandbox was not opened for ${language}`);
-      const trial = runTrial(
-        task,
-        limits,
-        (runner, listener) =>
-          startBoxed(
-            boxedCommand(tools, { runtime, limits, runners: RUNNERS, runner }),
-            { filter, messageBytes: limits.messageBytes },
-            listener,
-          ),
-        signal,
+  const runUnder = (
+    own: Limits,
+    language: Language,
+    task: TrialTask,
+    signal?: AbortSignal,
+  ): Promise<TrialResult> => {
+    const runtime = runtimes.get(language);
+    if (!runtime) throw new RangeError(`the sandbox was not opened for ${language}`);
+    const start: Start = (runner, listener) =>
+      startBoxed(
+        boxedCommand(tools, { runtime, limits: own, runners: RUNNERS, runner }),
+        { filter, messageBytes: own.messageBytes },
+        listener,
       );
-      return await trial.catch((error: unknown) => {
+    return slots.use(signal, async () => {
+      try {
+        return await runTrial(task, own, start, signal);
+      } catch (error) {
         throw error instanceof SandboxFailure ? unavailable(error.message, hintFor(error.message)) : error;
-      });
+      }
     });
+  };
+  // A busy machine must not be taken for one without a sandbox.
+  const patient = { ...limits, wallMs: Math.max(limits.wallMs, DEFAULT_LIMITS.wallMs) };
   for (const language of runtimes.keys()) {
-    const { passed, detail } = await run(language, PROBES[language]);
+    const { passed, detail } = await runUnder(patient, language, PROBES[language]);
     if (!passed) throw unavailable(`a trial run in ${language} failed: ${detail}`, hintFor(detail));
   }
-  return { run };
+  return { run: async (language, task, signal) => await runUnder(limits, language, task, signal) };
 }
 
 function machineFilter(): Buffer {

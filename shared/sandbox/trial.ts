@@ -1,3 +1,4 @@
+import { oneLine } from '../one-line.js';
 import { type BoxedProcess, type Ending, type Listener, READY } from './boxed-process.js';
 import type { Limits } from './limits.js';
 
@@ -131,7 +132,7 @@ class Course {
 }
 
 function notStarted(what: string, ending: Ending): string {
-  return `the sandbox did not start the ${what}: ${ending.stderr || howEnded(ending)}`;
+  return `the sandbox did not start the ${what}: ${oneLine(ending.stderr, 300) || howEnded(ending)}`;
 }
 
 function howEnded({ status, signal }: Ending): string {
