@@ -7,7 +7,12 @@ export function timestamp(date: Date): Timestamp {
   return { seconds: BigInt(seconds), nanos: (ms - seconds * 1000) * 1_000_000 };
 }
 
-/** A Timestamp as milliseconds of the epoch. */
-export function millisecondsOf({ seconds, nanos }: Timestamp): number {
-  return Number(seconds) * 1000 + nanos / 1_000_000;
+/** Milliseconds since the epoch of a Timestamp. */
+export function epochMs({ seconds, nanos }: Timestamp): number {
+  return Number(seconds) * 1000 + nanos / 1e6;
+}
+
+/** Milliseconds since a time that another process may have written; below 0 if it is still to come. */
+export function msSince(time: Timestamp): number {
+  return Date.now() - epochMs(time);
 }

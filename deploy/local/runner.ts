@@ -45,7 +45,7 @@ export interface MeshOptions {
 }
 
 /**
- * Starts nats-server, the trace store, the expert registry, inference, the dispatcher and the trainer as processes of their own,
+ * Starts nats-server, the trace store, the expert registry, inference, the trainer and the dispatcher as processes of their own,
  * prepares the embedded model and publishes its experts where they are missing. Rejects with one line; nothing is left
  * running then.
  */
@@ -79,15 +79,16 @@ export async function startMesh(options: MeshOptions): Promise<LocalMesh> {
     });
     if (embedded) await publishExperts(registry, options);
 
-    const dispatcherPort = { variable: 'ZMESH_DISPATCHER_PORT', value: settings.dispatcherPort };
-    const dispatchers = await processes.service('dispatcher', dispatcherPort, {
-      count: counts.dispatcher,
-      env: { ZMESH_INFERENCE_ADDRESS: inference.join(',') },
-    });
     const trainerPort = { variable: 'ZMESH_TRAINER_PORT', value: settings.trainerPort };
     const trainers = await processes.service('trainer', trainerPort, {
       count: counts.trainer,
       env: { ZMESH_INFERENCE_ADDRESS: inference.join(',') },
+    });
+
+    const dispatcherPort = { variable: 'ZMESH_DISPATCHER_PORT', value: settings.dispatcherPort };
+    const dispatchers = await processes.service('dispatcher', dispatcherPort, {
+      count: counts.dispatcher,
+      env: { ZMESH_INFERENCE_ADDRESS: inference.join(','), ZMESH_TRAINER_ADDRESS: trainers.join(',') },
     });
     processes.ready();
     return {

@@ -1,4 +1,11 @@
 import type { Command } from './command.js';
+import { adapt } from './commands/adapt.js';
+import {
+  adaptationsCancel,
+  adaptationsList,
+  adaptationsShow,
+  adaptationsWatch,
+} from './commands/adaptations.js';
 import { chat } from './commands/chat.js';
 import { classify } from './commands/classify.js';
 import { down } from './commands/down.js';
@@ -45,6 +52,11 @@ export const COMMANDS: readonly Command[] = [
   runsPause,
   runsResume,
   runsCancel,
+  adapt,
+  adaptationsList,
+  adaptationsShow,
+  adaptationsWatch,
+  adaptationsCancel,
   modelFetch,
   modelImport,
   modelList,

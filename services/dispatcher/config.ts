@@ -54,6 +54,12 @@ export const SETTINGS = {
     default: ['127.0.0.1:7071'],
     help: 'host:port of the expert registries; several are used round robin',
   },
+  trainerAddresses: {
+    env: 'ZMESH_TRAINER_ADDRESS',
+    type: 'list',
+    default: ['127.0.0.1:7073'],
+    help: 'host:port of the trainers, which search for adaptations; several are used round robin',
+  },
   defaultStrategy: {
     env: 'ZMESH_DEFAULT_STRATEGY',
     type: 'choice',

@@ -7,6 +7,7 @@ import {
 import { ZmeshError } from '#shared/errors.js';
 import { type Binding, bind } from '#shared/rpc/bind.js';
 import type { CallContext } from '#shared/rpc/call.js';
+import { adapt, type Trainer, watchAdaptation } from './adapt.js';
 import { complete } from './complete.js';
 import { classify, dispatch, type Mesh } from './dispatch.js';
 import type { Gate } from './gate.js';
@@ -19,7 +20,7 @@ import { checkPrompt } from './request-prompt.js';
 
 /** What the handlers need. */
 export interface HandlersOptions {
-  readonly mesh: Mesh;
+  readonly mesh: Mesh & { readonly trainer: Trainer };
   readonly gate: Gate;
   readonly settings: RequestSettings;
 }
@@ -85,6 +86,24 @@ export function dispatcherHandlers({ mesh, gate, settings }: HandlersOptions): B
           { signal: call.signal, deadline: call.deadline },
         );
       }),
+    async *adapt(request, call) {
+      const leave = gate.enter();
+      try {
+        yield* adapt(mesh.trainer, request, call);
+      } finally {
+        leave();
+      }
+    },
+    getAdaptation: ({ id }, { signal }) => inside(() => mesh.trainer.getSearch({ id }, { signal })),
+    async *watchAdaptation(request, call) {
+      const leave = gate.enter();
+      try {
+        yield* watchAdaptation(mesh.trainer, request, call);
+      } finally {
+        leave();
+      }
+    },
+    cancelAdaptation: ({ id }, { signal }) => inside(() => mesh.trainer.cancelSearch({ id }, { signal })),
     listModels: () => inside(() => listModels(mesh, settings.defaultStrategy)),
   });
 }

@@ -1,5 +1,6 @@
 import { ExpertRegistryServiceService } from '#proto/zmesh/v1/expert_registry.js';
 import { InferenceServiceService } from '#proto/zmesh/v1/inference.js';
+import { TrainerServiceService } from '#proto/zmesh/v1/trainer.js';
 import { sleep } from '#shared/deadline.js';
 import { ZmeshError } from '#shared/errors.js';
 import { createFleet } from '#shared/fleet/fleet.js';
@@ -39,6 +40,10 @@ export async function startDispatcher(settings: DispatcherSettings, log: Logger)
     address: settings.registryAddresses.join(','),
     unavailable: 'REGISTRY_UNAVAILABLE',
   });
+  const trainer = connect(TrainerServiceService, {
+    address: settings.trainerAddresses.join(','),
+    unavailable: 'TRAINER_UNAVAILABLE',
+  });
   const catalog = followRegistry({ watch: registry.watchExperts, log });
   const models = createModels({
     fetch: () => inference.listServedModels(),
@@ -51,7 +56,7 @@ export async function startDispatcher(settings: DispatcherSettings, log: Logger)
   };
   const gate = createGate(settings.requestsMax);
   const stopMetrics = observeDispatcher({ replicas, catalog, gate, requestsMax: settings.requestsMax });
-  const mesh = { ...settings, inference, catalog, models, lookUp };
+  const mesh = { ...settings, inference, catalog, models, lookUp, trainer };
   const close = async (): Promise<void> => {
     await Promise.all([catalog.stop(), watch?.stop(), replicas.close()]);
     registry.close();

@@ -63,7 +63,7 @@ export const SETTINGS = {
   rolloutsMax: {
     env: 'ZMESH_TRAINER_ROLLOUTS',
     type: 'integer',
-    default: 64,
+    default: 128,
     min: 1,
     max: 4096,
     help: 'prompts of one job that are asked at once; enough to fill the batches of inference',

@@ -11,6 +11,7 @@ import { watchJob } from './jobs/watch.js';
 import type { TrainerMesh } from './mesh.js';
 import { getRun, listRuns, readRollouts } from './read-runs.js';
 import { readRunEvent, runEventOf, shownRun } from './run-view.js';
+import { searchHandlers } from './search/search-handlers.js';
 import { startRun } from './start-run.js';
 
 /** What the handlers need. */
@@ -19,6 +20,8 @@ export interface HandlersOptions {
   readonly events: JobEvents;
   readonly mesh: TrainerMesh;
   readonly dataBytesMax: number;
+  /** Alias of the experts that adaptations mix, and of adaptations that name none. */
+  readonly routedAlias: string;
   /** Aborts when the trainer drains: ends the watches. */
   readonly draining: AbortSignal;
 }
@@ -49,5 +52,6 @@ export function trainerHandlers(options: HandlersOptions): Binding {
     async *listRollouts(request): AsyncGenerator<ListRolloutsResponse> {
       yield* await readRollouts(desk, request);
     },
+    ...searchHandlers(options),
   });
 }

@@ -11,6 +11,7 @@ import type { RunningService } from '#shared/lifecycle.js';
 import type { Logger } from '#shared/log.js';
 import { connect } from '#shared/rpc/client.js';
 import { serve } from '#shared/rpc/server.js';
+import { openScorer } from '#shared/tasks/scorer.js';
 import type { TrainerSettings } from './config.js';
 import { createDrafts } from './drafts.js';
 import { trainerHandlers } from './handlers.js';
@@ -24,6 +25,8 @@ import { startWorker } from './jobs/worker.js';
 import { findModel, type TrainerMesh } from './mesh.js';
 import { openRewards } from './rewards.js';
 import { runWork } from './run-job.js';
+import { inferenceSearch } from './search/inference-search.js';
+import { searchWork } from './search/search-job.js';
 
 /** How much more work than the least busy replica one may have and still be preferred: training fills them all. */
 const AFFINITY_MARGIN = 0;
@@ -42,7 +45,15 @@ export async function startTrainer(settings: TrainerSettings, log: Logger): Prom
 
   const draining = new AbortController();
   const desk = { store, queue, view };
-  const handlers = trainerHandlers({ desk, events, mesh, dataBytesMax, draining: draining.signal });
+  const { routedAlias } = settings;
+  const handlers = trainerHandlers({
+    desk,
+    events,
+    mesh,
+    dataBytesMax,
+    routedAlias,
+    draining: draining.signal,
+  });
   const server = await serve({ host: settings.host, port: settings.port, services: [handlers], log });
   const runs = runWork({
     registry: mesh.registry,
@@ -56,7 +67,17 @@ export async function startTrainer(settings: TrainerSettings, log: Logger): Prom
       return { model, trials, close: () => rewards.close() };
     },
   });
-  const works = { run: runs, adaptation: runs };
+  const searches = searchWork({
+    registry: mesh.registry,
+    async open(name, items, signal) {
+      const model = await findModel(mesh, name, signal);
+      const { rolloutsMax, callTimeoutMs } = settings;
+      const scorer = await openScorer(items);
+      const trials = inferenceSearch({ mesh, model, items, scorer, rolloutsMax, callTimeoutMs });
+      return { model, trials, close: () => scorer.close() };
+    },
+  });
+  const works = { run: runs, adaptation: searches };
   const worker = startWorker({ store, queue, events, view, trainer, works, jobsMax, log });
   const janitor = startJanitor({ ...desk, keepDays, log });
   log.info({ trainer, jobsMax }, 'taking jobs');

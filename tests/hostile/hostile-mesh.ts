@@ -47,6 +47,7 @@ export async function startHostileMesh(t: Cleanup): Promise<HostileMesh> {
   const dispatcher = await ground.start('dispatcher', {
     ZMESH_REGISTRY_ADDRESS: registry.address,
     ZMESH_INFERENCE_ADDRESS: inference.address,
+    ZMESH_TRAINER_ADDRESS: trainer.address,
   });
   const canary = await startCanary(dispatcher.address);
   t.after(() => canary.close());

@@ -1,14 +1,26 @@
 import { EMBEDDED_MODEL } from '#deploy/local/embedded-model.js';
 import {
+  AdaptationSpec,
+  AdaptRequest,
+  CancelAdaptationRequest,
+  GetAdaptationRequest,
+  WatchAdaptationRequest,
+} from '#proto/zmesh/v1/adaptation.js';
+import {
   CancelRunRequest,
+  CancelSearchRequest,
   GetRunRequest,
+  GetSearchRequest,
   ListRolloutsRequest,
   ListRunsRequest,
+  ListSearchesRequest,
   PauseRunRequest,
   ResumeRunRequest,
   RunSpec,
   StartRunRequest,
+  StartSearchRequest,
   WatchRunRequest,
+  WatchSearchRequest,
 } from '#proto/zmesh/v1/trainer.js';
 import type { Facts } from './facts.js';
 import { TOKENS_ONLY } from './mesh.js';
@@ -44,9 +56,31 @@ const startRun = (random: Random): Uint8Array => {
   return StartRunRequest.encode({ requestId: 'hostile-6', spec }).finish();
 };
 
+/** An adaptation that cannot be searched for: its model has no chat template. All of the request is looked at. */
+export const SEARCH_SPEC: AdaptationSpec = AdaptationSpec.fromPartial({
+  model: TOKENS_ONLY,
+  name: 'hostile-mix',
+  experts: ['math@stable'],
+  examples: [1, 2, 3].map((n) => ({
+    prompt: `${n} + 1`,
+    verifier: '{"type": "number", "value": "2"}',
+    reference: 'answer 2',
+    maxTokens: 4,
+  })),
+  settings: { population: 4, generations: 2, folds: 0, eliteFraction: 0.5, noiseFloor: 0.1, smoothing: 0.1 },
+});
+
+const searchRequest = (random: Random) => ({
+  requestId: 'hostile-7',
+  spec: { ...SEARCH_SPEC, alias: random.pick(['', 'edge']) },
+  timeoutS: random.below(3),
+});
+
 const id = ({ run }: Facts, random: Random): string => random.pick([run, run.slice(0, 8)]);
 
-/** Valid requests for the trainer's RPCs. */
+const absent = (random: Random): string => random.pick(['0123456789abcdef0123', 'nobody']);
+
+/** Valid requests for the trainer's RPCs, and the dispatcher's that ask it. */
 export const trainerSeeds: Readonly<Record<string, Seed>> = {
   StartRun: (_, random) => startRun(random),
   GetRun: (facts, random) => GetRunRequest.encode({ id: id(facts, random) }).finish(),
@@ -62,6 +96,17 @@ export const trainerSeeds: Readonly<Record<string, Seed>> = {
   PauseRun: (facts, random) => PauseRunRequest.encode({ id: id(facts, random) }).finish(),
   ResumeRun: (facts, random) => ResumeRunRequest.encode({ id: id(facts, random) }).finish(),
   CancelRun: (facts, random) => CancelRunRequest.encode({ id: id(facts, random) }).finish(),
+  StartSearch: (_, random) => StartSearchRequest.encode(searchRequest(random)).finish(),
+  GetSearch: (_, random) => GetSearchRequest.encode({ id: absent(random) }).finish(),
+  ListSearches: (_, random) =>
+    ListSearchesRequest.encode({ model: '', pageSize: random.below(5), pageToken: '' }).finish(),
+  WatchSearch: (_, random) => WatchSearchRequest.encode({ id: absent(random), afterSequence: 0n }).finish(),
+  CancelSearch: (_, random) => CancelSearchRequest.encode({ id: absent(random) }).finish(),
+  Adapt: (_, random) => AdaptRequest.encode(searchRequest(random)).finish(),
+  GetAdaptation: (_, random) => GetAdaptationRequest.encode({ id: absent(random) }).finish(),
+  WatchAdaptation: (_, random) =>
+    WatchAdaptationRequest.encode({ id: absent(random), afterSequence: 0n }).finish(),
+  CancelAdaptation: (_, random) => CancelAdaptationRequest.encode({ id: absent(random) }).finish(),
   ListRollouts: (facts, random) =>
     ListRolloutsRequest.encode({ id: id(facts, random), step: random.below(2) }).finish(),
 };

@@ -2,7 +2,7 @@ import type { Run, RunStep } from '#proto/zmesh/v1/trainer.js';
 import { learningCurve } from '#shared/plots/learning-curve.js';
 import { renderSvg } from '#shared/plots/theme.js';
 import { eventFile, eventFileName } from '#shared/tensorboard/event-file.js';
-import { millisecondsOf } from '#shared/timestamp.js';
+import { epochMs } from '#shared/timestamp.js';
 
 /** A run's learning curve as an SVG file. */
 export function curveSvg(run: Run): string {
@@ -28,7 +28,7 @@ export function curveSvg(run: Run): string {
  */
 export function curveEvents(run: Run): { readonly name: string; readonly bytes: Uint8Array } {
   const start = run.startedAt ?? run.createdAt;
-  const startMs = start ? millisecondsOf(start) : 0;
+  const startMs = start ? epochMs(start) : 0;
   let timeMs = startMs;
   const points = run.curve.map((step) => {
     timeMs += step.seconds * 1000;

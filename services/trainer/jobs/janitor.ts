@@ -1,6 +1,7 @@
 import { JobState } from '#proto/zmesh/v1/adaptation.js';
 import { sleep } from '#shared/deadline.js';
 import type { Logger } from '#shared/log.js';
+import { msSince } from '#shared/timestamp.js';
 import { isOver, JOB_KINDS, keyOfRecord, keyText } from './job.js';
 import type { JobDesk } from './requests.js';
 
@@ -41,13 +42,13 @@ async function round({ store, queue, view, keepDays, log }: JanitorOptions): Pro
   for (const kind of JOB_KINDS) {
     for (const { record } of view.list(kind)) {
       const key = keyOfRecord(record);
-      const finishedMs = Number(record.view?.value.finishedAt?.seconds ?? 0n) * 1000;
+      const finishedAt = record.view?.value.finishedAt;
       if (record.state === JobState.QUEUED || record.state === JobState.RUNNING) await queue.put(key);
       else if (
         keepDays > 0 &&
         isOver(record.state) &&
-        finishedMs > 0 &&
-        Date.now() - finishedMs > keepDays * DAY_MS
+        finishedAt &&
+        msSince(finishedAt) > keepDays * DAY_MS
       ) {
         await store.remove(key);
         log.info({ job: keyText(key) }, 'a job that ended long ago was removed');

@@ -1,3 +1,4 @@
+import { epochMs } from '#shared/timestamp.js';
 import type { JobKey, JobKind, StoredJob } from './job.js';
 import { keyText } from './job.js';
 import type { JobStore } from './store.js';
@@ -52,6 +53,6 @@ export function followJobs(store: JobStore): JobView {
 }
 
 function createdMs({ record }: StoredJob): number {
-  const { seconds = 0n, nanos = 0 } = record.view?.value.createdAt ?? {};
-  return Number(seconds) * 1000 + nanos / 1e6;
+  const createdAt = record.view?.value.createdAt;
+  return createdAt ? epochMs(createdAt) : 0;
 }

@@ -86,7 +86,7 @@ const READERS: Readonly<Record<string, string>> = {
   'shared/rpc/deadline.ts': "grpc-js tells a deadline as a wall time; it is read at the call's start",
   'shared/client/call-settings.ts': 'its users give a deadline as a date',
   'services/inference/presence.ts': 'says when a replica was started',
-  'services/trainer/jobs/janitor.ts': 'counts the days since a job ended',
+  'shared/timestamp.ts': 'measures from a time that another process wrote',
 };
 
 test('the wall clock is read only where a wall time is meant', () => {

@@ -1,0 +1,77 @@
+import type {
+  AdaptationEvent,
+  AdaptRequest,
+  AdaptResponse,
+  WatchAdaptationRequest,
+  WatchAdaptationResponse,
+} from '#proto/zmesh/v1/adaptation.js';
+import type { TrainerServiceService } from '#proto/zmesh/v1/trainer.js';
+import { sleep } from '#shared/deadline.js';
+import { ZmeshError } from '#shared/errors.js';
+import { requestIdOr } from '#shared/ids.js';
+import type { CallContext } from '#shared/rpc/call.js';
+import type { RpcClient } from '#shared/rpc/client.js';
+
+/** What the dispatcher asks of trainers. */
+export type Trainer = Pick<
+  RpcClient<typeof TrainerServiceService>,
+  'startSearch' | 'getSearch' | 'watchSearch' | 'cancelSearch'
+>;
+
+/** How long a watch goes on trying to come back to its job after it lost its trainer, milliseconds. */
+const PATIENCE_MS = 60_000;
+const RETRY_MS = 500;
+
+/**
+ * Starts the search for an adaptation and tells how it goes: accepted, progress, the result last. The search is a job: it goes
+ * on when the caller leaves, and its events come from whichever trainer is there.
+ */
+export async function* adapt(
+  trainer: Trainer,
+  { requestId, spec, timeoutS }: AdaptRequest,
+  call: Pick<CallContext, 'signal'>,
+): AsyncGenerator<AdaptResponse> {
+  const { signal } = call;
+  const request = { requestId: requestIdOr(requestId), spec, timeoutS };
+  const { adaptation } = await trainer.startSearch(request, { signal });
+  if (!adaptation) throw new ZmeshError('INTERNAL', 'the trainer started no search');
+  yield { event: { sequence: 0n, time: adaptation.createdAt, adaptation, progress: undefined } };
+  for await (const event of follow(trainer, { id: adaptation.id, afterSequence: 0n }, signal))
+    yield { event };
+}
+
+/** The events of a job. */
+export async function* watchAdaptation(
+  trainer: Trainer,
+  request: WatchAdaptationRequest,
+  call: Pick<CallContext, 'signal'>,
+): AsyncGenerator<WatchAdaptationResponse> {
+  for await (const event of follow(trainer, request, call.signal)) yield { event };
+}
+
+/** Events of a job in order and once each, through trainers that go away. */
+async function* follow(
+  trainer: Trainer,
+  { id, afterSequence }: WatchAdaptationRequest,
+  signal: AbortSignal,
+): AsyncGenerator<AdaptationEvent> {
+  let seen = afterSequence;
+  let lostMs: number | undefined;
+  for (;;) {
+    try {
+      for await (const { event } of trainer.watchSearch({ id, afterSequence: seen }, { signal })) {
+        if (!event) continue;
+        lostMs = undefined;
+        seen = event.sequence;
+        yield event;
+      }
+      return;
+    } catch (thrown) {
+      const error = ZmeshError.from(thrown);
+      lostMs ??= performance.now();
+      const patient = error.code === 'UNAVAILABLE' && performance.now() - lostMs < PATIENCE_MS;
+      if (!patient || signal.aborted) throw error;
+      await sleep(RETRY_MS, signal);
+    }
+  }
+}
