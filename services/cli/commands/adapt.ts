@@ -107,7 +107,7 @@ export const adapt = defineCommand({
       },
     });
     const timeoutS = numberOption('timeout', values.timeout, whole) ?? 0;
-    return withDispatcher(values.dispatcher, io, async (dispatcher) => {
+    return withDispatcher(values.dispatcher, io, async ({ dispatcher }) => {
       const stream = dispatcher.adapt({ requestId: values.id ?? '', spec, timeoutS }, { signal: io.signal });
       const events = (async function* () {
         for await (const { event } of stream) if (event) yield event;

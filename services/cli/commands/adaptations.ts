@@ -39,7 +39,7 @@ export const adaptationsShow = defineCommand({
   options: { ...DISPATCHER_OPTION },
   examples: ['adaptations show 3f2a91c04d'],
   run: ({ values, positionals, io }) =>
-    withDispatcher(values.dispatcher, io, async (dispatcher) => {
+    withDispatcher(values.dispatcher, io, async ({ dispatcher }) => {
       const { adaptation } = await dispatcher.getAdaptation({ id: positionals[0]! }, { signal: io.signal });
       if (!adaptation) throw new Error('the dispatcher sent no adaptation');
       if (values.json) writeJson(io.out, Adaptation.toJSON(adaptation));
@@ -56,7 +56,7 @@ export const adaptationsWatch = defineCommand({
   options: { ...DISPATCHER_OPTION },
   examples: ['adaptations watch 3f2a91c04d'],
   run: ({ values, positionals, io }) =>
-    withDispatcher(values.dispatcher, io, (dispatcher) => {
+    withDispatcher(values.dispatcher, io, ({ dispatcher }) => {
       const request = { id: positionals[0]!, afterSequence: 0n };
       const stream = dispatcher.watchAdaptation(request, { signal: io.signal });
       const events = (async function* () {
@@ -74,7 +74,7 @@ export const adaptationsCancel = defineCommand({
   options: { ...DISPATCHER_OPTION },
   examples: ['adaptations cancel 3f2a91c04d'],
   run: ({ values, positionals, io }) =>
-    withDispatcher(values.dispatcher, io, async (dispatcher) => {
+    withDispatcher(values.dispatcher, io, async ({ dispatcher }) => {
       const { adaptation } = await dispatcher.cancelAdaptation(
         { id: positionals[0]! },
         { signal: io.signal },
