@@ -86,6 +86,7 @@ const READERS: Readonly<Record<string, string>> = {
   'shared/rpc/deadline.ts': "grpc-js tells a deadline as a wall time; it is read at the call's start",
   'shared/client/call-settings.ts': 'its users give a deadline as a date',
   'services/inference/presence.ts': 'says when a replica was started',
+  'services/expert-registry/housekeeping.ts': 'counts the days that something is kept',
   'shared/timestamp.ts': 'measures from a time that another process wrote',
 };
 

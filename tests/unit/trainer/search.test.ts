@@ -197,8 +197,10 @@ describe('a search', () => {
     const clean = await search(plan(), world(wishes));
     const given = plan();
     const [poisoned] = planFolds(given)[2]!;
-    // The poisoned example wants something that no other wants, and so does half of the score.
-    const dirty = await search(given, world(wishes.map((wish, i) => (i === poisoned ? 0.1 : wish))));
+    // The poisoned example wants what the final mixture just is not, though others could please all six.
+    const final = share(candidateMixture(space(), deployed(given, clean.state.searches[0]!)), A);
+    const wish = final <= 0.75 ? final + 0.16 : final - 0.16;
+    const dirty = await search(given, world(wishes.map((own, i) => (i === poisoned ? wish : own))));
     const alphaOfFold = (of: typeof clean, fold: number) => deployed(given, of.state.searches[fold]!);
     assert.deepEqual(alphaOfFold(dirty, 3), alphaOfFold(clean, 3));
     assert.notDeepEqual(alphaOfFold(dirty, 0), alphaOfFold(clean, 0));
