@@ -23,6 +23,7 @@ import { openJobStore } from './jobs/store-jetstream.js';
 import { followJobs } from './jobs/view.js';
 import { startWorker } from './jobs/worker.js';
 import { findModel, type TrainerMesh } from './mesh.js';
+import { observeTrainer } from './observe.js';
 import { openRewards } from './rewards.js';
 import { runWork } from './run-job.js';
 import { inferenceSearch } from './search/inference-search.js';
@@ -79,6 +80,7 @@ export async function startTrainer(settings: TrainerSettings, log: Logger): Prom
   });
   const works = { run: runs, adaptation: searches };
   const worker = startWorker({ store, queue, events, view, trainer, works, jobsMax, log });
+  const stopMetrics = observeTrainer({ view, worker });
   const janitor = startJanitor({ ...desk, keepDays, log });
   log.info({ trainer, jobsMax }, 'taking jobs');
   return {
@@ -91,6 +93,7 @@ export async function startTrainer(settings: TrainerSettings, log: Logger): Prom
       await close();
       await view.stop();
       await connection.close();
+      stopMetrics();
     },
   };
 }

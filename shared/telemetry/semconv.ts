@@ -101,6 +101,10 @@ export const ZMESH = {
   REPLICA_STATE: 'zmesh.replica.state',
   /** `served` or `retired`; on metrics of versions. */
   VERSION_STATE: 'zmesh.version.state',
+  /** `run` or `adaptation`; on metrics of jobs. */
+  JOB_KIND: 'zmesh.job.kind',
+  /** `queued`, `running`, `paused`, `succeeded`, `failed`, `cancelled`; on metrics. */
+  JOB_STATE: 'zmesh.job.state',
   /** Name of a connection to NATS. */
   CONNECTION: 'zmesh.nats.connection',
 } as const;

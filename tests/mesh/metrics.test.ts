@@ -216,6 +216,7 @@ describe('metrics of a mesh', { concurrency: false }, () => {
     assert.equal(sumOf(pages, 'zmesh_registry_versions', { zmesh_version_state: 'served' }), 4);
     assert.equal(sumOf(pages, 'zmesh_registry_models'), 1);
     assert.ok(sumOf(pages, 'zmesh_nats_connected') >= 3);
+    assert.equal(sumOf(pages, 'zmesh_trainer_working'), 0);
     // math for the answers, the classification expert for pass 1.
     assert.ok(sumOf(pages, 'zmesh_experts_resident') >= 2);
     assert.ok(sumOf(pages, 'zmesh_experts_fetched_size_total') > 0);
@@ -235,6 +236,7 @@ describe('metrics of a mesh', { concurrency: false }, () => {
     assert.deepEqual([figures.requests.count, figures.requests.failed], [9, 2]);
     assert.deepEqual([figures.firstPass.count, figures.secondPass.count], [3, 6]);
     assert.deepEqual(figures.replicas, { up: 2, down: 0 });
+    assert.deepEqual(figures.jobs, { queued: 0, running: 0 });
     assert.equal(figures.models[0]!.model, 'octo-nano');
     const text = (await home.zmesh('status')).out;
     assert.match(text, /^inference-2 +127\.0\.0\.1:\d+ /m);

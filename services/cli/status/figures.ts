@@ -57,6 +57,8 @@ export interface Figures {
   readonly experts: { readonly resident: number; readonly bytes: number; readonly fetched: number };
   readonly mixtures: { readonly resident: number; readonly bytes: number };
   readonly registry: { readonly versions: number; readonly aliases: number; readonly oldestViewS: number };
+  /** Jobs of the trainers, that wait and that are worked on. */
+  readonly jobs: { readonly queued: number; readonly running: number };
   /** Inference replicas as the dispatcher sees them that sees the fewest. */
   readonly replicas: { readonly up: number; readonly down: number };
 }
@@ -100,6 +102,7 @@ export function figuresOf(now: Scrape, before?: Scrape): Figures {
       bytes: reading.level('zmesh_spectra_resident_size'),
     },
     registry: registryFigures(now, perDispatcher('zmesh_registry_age')),
+    jobs: jobFigures(now),
     replicas: {
       up: dispatchers.length === 0 ? 0 : Math.min(...perDispatcher('zmesh_replicas', UP)),
       down: Math.max(0, ...perDispatcher('zmesh_replicas', DOWN)),
@@ -145,6 +148,16 @@ function modelFigures(reading: Reading, model: string, seconds: number): ModelFi
     prefixShare:
       prompt > 0 ? increase('zmesh_engine_prompt_tokens_total', { zmesh_found: 'resident' }) / prompt : null,
   };
+}
+
+/** Replicas of the trainer tell the same. */
+function jobFigures(now: Scrape): Figures['jobs'] {
+  const [trainer] = now.pages.filter(({ service }) => service === 'trainer');
+  const level = (state: string): number =>
+    trainer
+      ? readingOf({ ...now, pages: [trainer] }).level('zmesh_trainer_jobs', { zmesh_job_state: state })
+      : 0;
+  return { queued: level('queued'), running: level('running') };
 }
 
 /** Replicas of the registry hold the same; the one that holds the most is the most current. */

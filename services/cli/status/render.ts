@@ -6,7 +6,7 @@ const NOTHING = '–';
 
 /** The figures as tables. */
 export function renderFigures(figures: Figures): string {
-  const { requests, experts, mixtures, registry, replicas } = figures;
+  const { requests, experts, mixtures, registry, replicas, jobs } = figures;
   const period = figures.windowS === null ? 'since the start' : `of the last ${figures.windowS.toFixed(0)} s`;
   return [
     `Rates and times are ${period}.\n`,
@@ -27,6 +27,7 @@ export function renderFigures(figures: Figures): string {
         'registry',
         `${registry.versions} versions, ${registry.aliases} aliases; seen ${registry.oldestViewS < 1 ? 'now' : `${formatMs(registry.oldestViewS * 1000)} ago`}`,
       ],
+      ['jobs', `${jobs.queued} queued, ${jobs.running} running`],
     ]),
   ].join('\n');
 }

@@ -57,8 +57,16 @@ const OUTAGE_MAX_MS = 30_000;
 /** The trainer is shutting down: the job goes back to the queue at once. */
 class TrainerStops extends Error {}
 
+/** Works on jobs. */
+export interface Worker {
+  /** Jobs that it works on now. */
+  readonly running: number;
+  /** Puts what it works on back into the queue and waits for that. */
+  stop(): Promise<void>;
+}
+
 /** Takes jobs from the queue until it is stopped. */
-export function startWorker(options: WorkerOptions): { stop(): Promise<void> } {
+export function startWorker(options: WorkerOptions): Worker {
   const stopping = new AbortController();
   const running = new Set<Promise<void>>();
   const take = async (): Promise<void> => {
@@ -75,6 +83,9 @@ export function startWorker(options: WorkerOptions): { stop(): Promise<void> } {
   };
   const taking = take();
   return {
+    get running() {
+      return running.size;
+    },
     async stop() {
       stopping.abort(new TrainerStops('the trainer stops'));
       await taking;
