@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { checkCustomResources } from './custom-resources.mjs';
 import { checkManifests } from './manifests.mjs';
+import { checkNatsConfig } from './nats-config.mjs';
 import { root, say } from './places.mjs';
 import { pythonTool } from './python-tool.mjs';
 import { helmTool } from './tools.mjs';
@@ -42,6 +43,7 @@ export async function checkHelm() {
     checkSchemas(validate, rendered);
     await checkCustomResources(manifests);
     await checkManifests(manifests);
+    await checkNatsConfig(manifests);
     say(
       `helm chart with ci/${file}: ${manifests.length} manifests, linted, valid in Kubernetes ${KUBERNETES.join(' and ')}`,
     );

@@ -1,5 +1,6 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parse } from 'yaml';
 import { knownVariables } from './known-variables.mjs';
 import { root } from './places.mjs';
 
@@ -11,6 +12,8 @@ import { root } from './places.mjs';
 export async function checkManifests(manifests) {
   const faults = [];
   const known = await knownVariables();
+  const rules = parse(readFileSync(join(root, 'deploy/prometheus/adapter-rules.yml'), 'utf8')).rules.custom;
+  const adapted = new Set(rules.map(({ name }) => name.as));
   const named = (kind) => manifests.filter((one) => one.kind === kind);
   const has = (kind, name) => named(kind).some((one) => one.metadata.name === name);
   const workloads = ['Deployment', 'StatefulSet', 'Job'].flatMap(named);
@@ -31,6 +34,12 @@ export async function checkManifests(manifests) {
       if (matches(selector).length === 0) faults.push(`${where} selects no pod: ${JSON.stringify(selector)}`);
     if (kind === 'HorizontalPodAutoscaler' && !has(spec.scaleTargetRef.kind, spec.scaleTargetRef.name))
       faults.push(`${where} scales ${spec.scaleTargetRef.name}, which is not there`);
+    if (kind === 'HorizontalPodAutoscaler')
+      for (const { pods: measured } of spec.metrics)
+        if (measured && !adapted.has(measured.metric.name))
+          faults.push(
+            `${where} goes by ${measured.metric.name}, which deploy/prometheus/adapter-rules.yml does not give`,
+          );
     if (kind === 'NetworkPolicy')
       for (const port of spec.ingress.flatMap(({ ports = [] }) => ports.map((one) => one.port)))
         if (!matches(spec.podSelector.matchLabels).every((pod) => opens(pod, port)))

@@ -27,7 +27,7 @@ const home = await testHome(cleanup);
 const TOKENS = 6;
 const METHOD = 'zmesh.v1.DispatcherService';
 /** Labels that Prometheus itself adds. */
-const ADDED = ['job', 'instance', 'le'];
+const ADDED = ['job', 'instance', 'le', 'namespace', 'pod'];
 
 const prompt = (text: string): GenerateRequest['prompt'] => ({
   input: { $case: 'chat', value: { messages: [{ role: 'user', content: text }] } },
@@ -51,7 +51,21 @@ function queries(): readonly { readonly place: string; readonly query: string }[
   const { groups } = parse(readFileSync(join(projectRoot, 'deploy/prometheus/rules.yml'), 'utf8')) as {
     groups: { rules: { record?: string; alert?: string; expr: string }[] }[];
   };
+  const adapter = parse(readFileSync(join(projectRoot, 'deploy/prometheus/adapter-rules.yml'), 'utf8')) as {
+    rules: { custom: { seriesQuery: string; metricsQuery: string; name: { as: string } }[] };
+  };
   return [
+    ...adapter.rules.custom.flatMap(({ seriesQuery, metricsQuery, name }) => [
+      { place: `series of ${name.as}`, query: seriesQuery },
+      {
+        place: `scaling by ${name.as}`,
+        // What the adapter puts in before it asks.
+        query: metricsQuery
+          .replace('<<.Series>>', seriesQuery.replace(/\{.*/, ''))
+          .replace('<<.LabelMatchers>>', 'namespace="zmesh"')
+          .replace('<<.GroupBy>>', 'pod'),
+      },
+    ]),
     ...panels.flatMap(({ title, targets = [] }) =>
       targets.map(({ expr }) => ({
         place: `panel "${title}"`,
