@@ -44,12 +44,14 @@ export function chooseReplica<C extends Candidate>(
   const holding = holders(replicas, wanted);
   const answering = holding.filter(({ down }) => !down);
   const pool = answering.length > 0 ? answering : holding;
+  if (pool.length < 2) return pool[0];
   const least = Math.min(...pool.map(outstanding));
+  const { affinity } = wanted;
   let best: { replica: C; lacking: number; weight: number } | undefined;
   for (const replica of pool) {
     if (outstanding(replica) > least + margin) continue;
     const lacking = wanted.experts.filter((version) => !replica.experts.has(version)).length;
-    const weight = rendezvousWeight(replica.address, wanted.affinity);
+    const weight = rendezvousWeight(replica.address, affinity);
     if (!best || lacking < best.lacking || (lacking === best.lacking && weight > best.weight))
       best = { replica, lacking, weight };
   }

@@ -44,7 +44,10 @@ export function createFleet({ replicas, affinityMargin }: FleetOptions): Fleet {
       model: request.model,
       fingerprint: served.get(request.model),
       experts: mixtureExperts(request.mixture),
-      affinity: affinityKey(request),
+      // Hashes the prompt: only where there is a choice.
+      get affinity() {
+        return affinityKey(request);
+      },
     };
     const untried = replicas.all().filter((replica) => !tried.has(replica));
     return chooseReplica(untried, wanted, affinityMargin);

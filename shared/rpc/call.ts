@@ -20,7 +20,7 @@ export interface CallContext {
 export interface ServedCall {
   readonly context: CallContext;
   readonly trailers: grpc.Metadata;
-  /** Frees the deadline's timer. */
+  /** The handler is done: frees the deadline's timer; whatever becomes of the call aborts nothing any more. */
   close(): void;
 }
 
@@ -43,13 +43,18 @@ export function serveCall(call: AnyServerCall, onLate: (error: ZmeshError) => vo
   };
   const lateMs = untilLateMs(raw);
   const timer = lateMs === undefined ? undefined : setTimeout(late, lateMs);
+  let closed = false;
   call.on('cancelled', () => {
     if (deadline !== undefined && performance.now() >= deadline - ANSWER_EARLY_MS) late();
-    else controller.abort(new ZmeshError('CANCELLED', 'the caller went away'));
+    // grpc-js says so at the end of every call, also of those that were answered.
+    else if (!closed) controller.abort(new ZmeshError('CANCELLED', 'the caller went away'));
   });
   return {
     trailers,
-    close: () => clearTimeout(timer),
+    close: () => {
+      closed = true;
+      clearTimeout(timer);
+    },
     context: {
       signal: controller.signal,
       deadline,

@@ -45,12 +45,12 @@ export async function measureEngine(
   prompts: readonly Int32Array[],
   tokens: number,
 ): Promise<SideTimes> {
-  const { signal } = new AbortController();
   const begin = now();
   let waiting = prompts.length;
   let decoding = begin;
   const read = async (prompt: Int32Array): Promise<void> => {
     const spectrum = engine.spectra.lease('base')!;
+    const { signal } = new AbortController();
     const asked = { prompt, priority: 'interactive', n: 1, maxTokens: tokens, endIds: [] } as const;
     let begun = false;
     for await (const events of engine.generate({ spectrum, ...asked, sampling: GREEDY }, signal).events) {
