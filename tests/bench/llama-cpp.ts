@@ -2,10 +2,11 @@
  * The engine beside llama.cpp on the same GGUF file: `npm run bench -- llama-cpp`. SmolLM2-135M must be there
  * (`zmesh model fetch smollm2-135m`). llama.cpp computes with the file's 4-bit weights, zmesh with what they stand for, in f32
  * and factored. Each side first finds its best settings in a sweep; then both take turns.
- * node-llama-cpp is installed into tests/bench/llama-cpp, a package of its own, when it is not there.
+ * node-llama-cpp is no part of zmesh: tests/bench/llama-cpp is a package of its own with its own lock, installed under
+ * ZMESH_HOME when it is not there.
  */
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Engine } from '#services/inference/engine.js';
 import { KNOWN_MODELS } from '#services/inference/fetch/known-models.js';
@@ -127,14 +128,19 @@ function prompts(rows: number): Int32Array[] {
 }
 
 async function startLlama(): Promise<ChildProcess> {
-  const folder = join(projectRoot, 'tests/bench/llama-cpp');
-  if (!existsSync(join(folder, 'node_modules/node-llama-cpp'))) {
-    console.error('installing node-llama-cpp beside the bench, about 700 MB …');
+  const source = join(projectRoot, 'tests/bench/llama-cpp');
+  const folder = join(zmeshHome(), 'bench/llama-cpp');
+  const entry = join(folder, 'node_modules/node-llama-cpp/dist/index.js');
+  if (!existsSync(entry)) {
+    console.error('installing node-llama-cpp for this measurement, about 700 MB …');
+    mkdirSync(folder, { recursive: true });
+    for (const file of ['package.json', 'package-lock.json'])
+      copyFileSync(join(source, file), join(folder, file));
     execFileSync('npm', ['ci', '--ignore-scripts'], { cwd: folder, stdio: ['ignore', 2, 2] });
   }
   const requirement = KNOWN_MODELS[MODEL]!;
   const cached = join(zmeshHome(), 'cache/pypi', requirement.requirement.replace('==', '-'));
-  const child = fork(join(folder, 'side.mjs'), [join(cached, requirement.file)]);
+  const child = fork(join(source, 'side.mjs'), [entry, join(cached, requirement.file)]);
   const { ready } = (await answer(child)) as { ready: string };
   console.error(`llama.cpp: ${ready}`);
   return child;

@@ -1,16 +1,18 @@
 /**
- * The llama.cpp side of `npm run bench -- llama-cpp`, a process of its own. It is asked by messages: `{ settings, prompts,
- * tokens }` → `{ promptMs, decodeMs, promptCpuMs, decodeCpuMs }`. All sequences run at once, greedily.
+ * The llama.cpp side of `npm run bench -- llama-cpp`, a process of its own: `side.mjs <node-llama-cpp's entry> <GGUF>`.
+ * It is asked by messages: `{ settings, prompts, tokens }` → `{ promptMs, decodeMs, promptCpuMs, decodeCpuMs }`. All
+ * sequences run at once, greedily.
  */
-import { getLlama, LlamaLogLevel } from 'node-llama-cpp';
+import { pathToFileURL } from 'node:url';
 
+const { getLlama, LlamaLogLevel } = await import(pathToFileURL(process.argv[2]).href);
 const llama = await getLlama({
   gpu: false,
   build: 'never',
   skipDownload: true,
   logLevel: LlamaLogLevel.error,
 });
-const model = await llama.loadModel({ modelPath: process.argv[2] });
+const model = await llama.loadModel({ modelPath: process.argv[3] });
 let context;
 let made = '';
 
