@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 /** A number of places for work that would disturb itself. */
 export interface Slots {
   /** Runs `work` once a place is free. Rejects with the signal's reason if that comes first. */
@@ -24,6 +26,8 @@ export function createSlots(count: number): Slots {
   return {
     async use(signal, work) {
       signal?.throwIfAborted();
+      // One signal may end many pieces of work; Node would take more than ten listeners for a leak.
+      if (signal) setMaxListeners(0, signal);
       if (free > 0) free--;
       else await enter(signal);
       try {

@@ -26,13 +26,17 @@ async function withBubblewrap(
   }
 }
 
+/** Elsewhere the sandbox is refused before it looks for bubblewrap. */
+const onLinux = (title: string, work: () => Promise<void>): void =>
+  void test(title, { skip: process.platform !== 'linux' && 'needs Linux' }, work);
+
 const refusal = (message: RegExp) => ({
   reason: 'SANDBOX_UNAVAILABLE',
   code: 'FAILED_PRECONDITION',
   message,
 });
 
-test('without bubblewrap programs are refused with the line that installs it', async () => {
+onLinux('without bubblewrap programs are refused with the line that installs it', async () => {
   await withBubblewrap(undefined, async (path) => {
     await assert.rejects(
       openSandbox({ languages: ['javascript'], env: { PATH: path } }),
@@ -43,7 +47,7 @@ test('without bubblewrap programs are refused with the line that installs it', a
   });
 });
 
-test('where bubblewrap may not make name spaces, its complaint and what helps are told', async () => {
+onLinux('where bubblewrap may not make name spaces, its complaint and what helps are told', async () => {
   const complaint = 'bwrap: setting up uid map: Permission denied';
   await withBubblewrap(`echo "${complaint}" >&2; exit 1`, async (path) => {
     await assert.rejects(
@@ -53,7 +57,7 @@ test('where bubblewrap may not make name spaces, its complaint and what helps ar
   });
 });
 
-test('a bubblewrap that starts nothing is noticed', async () => {
+onLinux('a bubblewrap that starts nothing is noticed', async () => {
   await withBubblewrap('exit 0', async (path) => {
     await assert.rejects(
       openSandbox({ languages: ['javascript'], env: { PATH: path } }),

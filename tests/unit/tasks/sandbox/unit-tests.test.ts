@@ -172,3 +172,32 @@ sandboxTest('a function must give what the reference gives, as EvalPlus compares
     ['def half(x): return str(x / 2)', false, /input 1 of 3/],
   ]);
 });
+
+sandboxTest('a verdict does not change from run to run: hashes and random numbers are the same', async () => {
+  const sandbox = await (opened ??= openSandbox({ languages: ['python', 'javascript'] }));
+  const verifier: VerifierSpec = {
+    type: 'unit-tests',
+    language: 'python',
+    entry_point: 'f',
+    tests: 'assert f() is None, f()',
+  };
+  const answer = 'import random\ndef f(): return [list({"ab", "cd", "ef", "gh", "ij"}), random.random()]';
+  const asked = Array.from({ length: 4 }, async () => await verify(answer, question(verifier), { sandbox }));
+  const details = (await Promise.all(asked)).map(({ detail }) => detail);
+  assert.match(details[0]!, /AssertionError: \[\['/);
+  assert.equal(new Set(details).size, 1);
+});
+
+sandboxTest('many trials under one signal leave no warning', async () => {
+  const sandbox = await (opened ??= openSandbox({ languages: ['python', 'javascript'] }));
+  const warnings: string[] = [];
+  const note = ({ message }: Error): void => void warnings.push(message);
+  process.on('warning', note);
+  const { signal } = new AbortController();
+  const verifier: VerifierSpec = { type: 'unit-tests', language: 'python', entry_point: 'f', tests: 'f()' };
+  await Promise.all(
+    Array.from({ length: 14 }, () => verify('def f(): pass', question(verifier), { sandbox, signal })),
+  );
+  process.off('warning', note);
+  assert.deepEqual(warnings, []);
+});
