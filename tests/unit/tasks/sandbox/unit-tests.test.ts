@@ -7,14 +7,19 @@ import { sandboxTest } from './open.js';
 
 let opened: Promise<Sandbox> | undefined;
 
+/** The sandbox for both languages, opened once. */
+function both(): Promise<Sandbox> {
+  opened ??= openSandbox({ languages: ['python', 'javascript'] });
+  return opened;
+}
+
 /** Asserts for each answer whether it is right, and what the detail says. */
 async function judge(
   verifier: VerifierSpec,
   cases: readonly (readonly [answer: string, right: boolean, detail: RegExp])[],
 ): Promise<void> {
   assert.deepEqual(itemFaults({ id: 'a', prompt: 'b', verifier }), []);
-  opened ??= openSandbox({ languages: ['python', 'javascript'] });
-  const sandbox = await opened;
+  const sandbox = await both();
   const verdicts = await Promise.all(
     cases.map(([answer]) => verify(answer, question(verifier), { sandbox })),
   );
@@ -174,7 +179,7 @@ sandboxTest('a function must give what the reference gives, as EvalPlus compares
 });
 
 sandboxTest('a verdict does not change from run to run: hashes and random numbers are the same', async () => {
-  const sandbox = await (opened ??= openSandbox({ languages: ['python', 'javascript'] }));
+  const sandbox = await both();
   const verifier: VerifierSpec = {
     type: 'unit-tests',
     language: 'python',
@@ -189,7 +194,7 @@ sandboxTest('a verdict does not change from run to run: hashes and random number
 });
 
 sandboxTest('many trials under one signal leave no warning', async () => {
-  const sandbox = await (opened ??= openSandbox({ languages: ['python', 'javascript'] }));
+  const sandbox = await both();
   const warnings: string[] = [];
   const note = ({ message }: Error): void => void warnings.push(message);
   process.on('warning', note);
