@@ -9,6 +9,7 @@ import { createReplicas } from '#shared/fleet/replicas.js';
 import type { RunningService } from '#shared/lifecycle.js';
 import type { Logger } from '#shared/log.js';
 import { connect } from '#shared/rpc/client.js';
+import { MESH_KEEPALIVE_MS } from '#shared/rpc/limits.js';
 import { serve } from '#shared/rpc/server.js';
 import { followRegistry } from './catalog-follow.js';
 import type { DispatcherSettings } from './config.js';
@@ -30,7 +31,12 @@ export async function startDispatcher(settings: DispatcherSettings, log: Logger)
   const { natsUrl, affinityMargin, natsReplicas } = settings;
   const replicas = createReplicas({
     addresses: settings.inferenceAddresses,
-    connect: (address) => connect(InferenceServiceService, { address, unavailable: 'INFERENCE_UNAVAILABLE' }),
+    connect: (address) =>
+      connect(InferenceServiceService, {
+        address,
+        unavailable: 'INFERENCE_UNAVAILABLE',
+        keepaliveMs: MESH_KEEPALIVE_MS,
+      }),
     log,
   });
   const inference = createFleet({ replicas, affinityMargin });
@@ -39,6 +45,7 @@ export async function startDispatcher(settings: DispatcherSettings, log: Logger)
   const registry = connect(ExpertRegistryServiceService, {
     address: settings.registryAddresses.join(','),
     unavailable: 'REGISTRY_UNAVAILABLE',
+    keepaliveMs: MESH_KEEPALIVE_MS,
   });
   const trainer = connect(TrainerServiceService, {
     address: settings.trainerAddresses.join(','),

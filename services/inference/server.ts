@@ -3,6 +3,7 @@ import type { ZmeshError } from '#shared/errors.js';
 import type { Logger } from '#shared/log.js';
 import { zmeshHome } from '#shared/paths.js';
 import { connect } from '#shared/rpc/client.js';
+import { MESH_KEEPALIVE_MS } from '#shared/rpc/limits.js';
 import { serve } from '#shared/rpc/server.js';
 import { type InferenceSettings, SETTINGS } from './config.js';
 import { ExpertCache } from './experts.js';
@@ -41,6 +42,7 @@ export async function startInference(
       : connect(ExpertRegistryServiceService, {
           address: registryAddress,
           unavailable: 'REGISTRY_UNAVAILABLE',
+          keepaliveMs: MESH_KEEPALIVE_MS,
         });
   const source = registry ? registrySource(registry, settings.registryTimeoutMs) : noSource;
   const experts = new ExpertCache(source, settings.expertMaxBytes);

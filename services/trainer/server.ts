@@ -10,6 +10,7 @@ import { createReplicas } from '#shared/fleet/replicas.js';
 import type { RunningService } from '#shared/lifecycle.js';
 import type { Logger } from '#shared/log.js';
 import { connect } from '#shared/rpc/client.js';
+import { MESH_KEEPALIVE_MS } from '#shared/rpc/limits.js';
 import { serve } from '#shared/rpc/server.js';
 import { openScorer } from '#shared/tasks/scorer.js';
 import type { TrainerSettings } from './config.js';
@@ -103,7 +104,13 @@ function connectMesh(settings: TrainerSettings, log: Logger) {
   const replicas = createReplicas({
     addresses: settings.inferenceAddresses,
     connect: (address) =>
-      drafts.loading(connect(InferenceServiceService, { address, unavailable: 'INFERENCE_UNAVAILABLE' })),
+      drafts.loading(
+        connect(InferenceServiceService, {
+          address,
+          unavailable: 'INFERENCE_UNAVAILABLE',
+          keepaliveMs: MESH_KEEPALIVE_MS,
+        }),
+      ),
     log,
   });
   const { natsUrl, natsReplicas } = settings;
@@ -111,6 +118,7 @@ function connectMesh(settings: TrainerSettings, log: Logger) {
   const registry = connect(ExpertRegistryServiceService, {
     address: settings.registryAddresses.join(','),
     unavailable: 'REGISTRY_UNAVAILABLE',
+    keepaliveMs: MESH_KEEPALIVE_MS,
   });
   const mesh: TrainerMesh = {
     inference: createFleet({ replicas, affinityMargin: AFFINITY_MARGIN }),

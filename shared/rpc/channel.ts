@@ -1,5 +1,5 @@
 import * as grpc from '@grpc/grpc-js';
-import { MESSAGE_BYTES_MAX } from './limits.js';
+import { KEEPALIVE_MS, MESSAGE_BYTES_MAX } from './limits.js';
 import { clientTracing } from './tracing.js';
 
 /** How a peer that speaks TLS is recognised, and how we show who we are. All PEM. */
@@ -31,7 +31,10 @@ export function channelCredentials(tls: TlsOptions | undefined): grpc.ChannelCre
 export function channelOptions(
   service: string,
   retried: readonly string[],
-  tls: TlsOptions | undefined,
+  {
+    tls,
+    keepaliveMs = KEEPALIVE_MS,
+  }: { readonly tls?: TlsOptions | undefined; readonly keepaliveMs?: number },
 ): grpc.ClientOptions {
   return {
     interceptors: [clientTracing],
@@ -41,8 +44,8 @@ export function channelOptions(
       loadBalancingConfig: [{ round_robin: {} }],
       ...(retried.length > 0 && { methodConfig: [retries(service, retried)] }),
     }),
-    'grpc.keepalive_time_ms': 60_000,
-    'grpc.keepalive_timeout_ms': 20_000,
+    'grpc.keepalive_time_ms': keepaliveMs,
+    'grpc.keepalive_timeout_ms': keepaliveMs / 2,
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 2000,
     // Big answers over a network with latency: the default window of 64 KiB makes them crawl.

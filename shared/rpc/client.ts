@@ -54,6 +54,11 @@ export interface ConnectOptions<D> {
   readonly tls?: TlsOptions | undefined;
   /** Metadata that every call sends, e.g. `authorization`. Default none. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /**
+   * While calls wait, a peer that was silent for so long is asked whether it is still there; one that says nothing for half as
+   * long again is lost with its calls. Default KEEPALIVE_MS; between services MESH_KEEPALIVE_MS.
+   */
+  readonly keepaliveMs?: number;
 }
 
 type AnyPeer = Pick<ConnectOptions<object>, 'unavailable' | 'metadata'>;
@@ -74,7 +79,7 @@ export function connect<D extends object>(definition: D, options: ConnectOptions
   const stub = new Stub(
     targetOf(options.address),
     channelCredentials(options.tls),
-    channelOptions(service, retried, options.tls),
+    channelOptions(service, retried, options),
   );
   const client: Record<string, unknown> = { close: () => stub.close() };
   for (const [name, method] of Object.entries(methods)) {

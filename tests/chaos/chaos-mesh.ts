@@ -6,7 +6,7 @@ import { InferenceServiceService } from '#proto/zmesh/v1/inference.js';
 import type { Reason } from '#shared/errors.js';
 import { connect, type RpcClient } from '#shared/rpc/client.js';
 import type { Cleanup } from '../support/cleanup.js';
-import { testHome } from '../support/mesh.js';
+import { eventually, testHome } from '../support/mesh.js';
 
 export type DispatcherClient = RpcClient<DispatcherServiceService>;
 export type RegistryClient = RpcClient<ExpertRegistryServiceService>;
@@ -34,6 +34,8 @@ export interface ChaosMesh {
   dispatcherAt(address: string): DispatcherClient;
   registryAt(address: string): RegistryClient;
   inferenceAt(address: string): InferenceClient;
+  /** Starts one more service with these settings, which the runner does not keep; its address and process. */
+  start(service: 'dispatcher' | 'inference', env: Readonly<Record<string, string>>): Promise<MeshProcess>;
   /** Kills a process with SIGKILL and resolves with its successor when the runner has started it again. */
   kill(victim: MeshProcess): Promise<MeshProcess>;
 }
@@ -80,6 +82,22 @@ export async function startChaosMesh(
     dispatcherAt,
     registryAt,
     inferenceAt: (address) => clientAt(InferenceServiceService, address, 'INFERENCE_UNAVAILABLE'),
+    async start(name, env) {
+      const running = home.start(`dist/services/${name}/main.js`, [], {
+        ZMESH_NATS_URL: processes('nats-server')[0]!.address,
+        ZMESH_REGISTRY_ADDRESS: together('expert-registry'),
+        ZMESH_LOG_LEVEL: 'info',
+        ...env,
+      });
+      t.after(async () => {
+        running.child.kill('SIGTERM');
+        await running.finished;
+      });
+      const ready = (): string | undefined => /"address":"([^"]+)","msg":"ready"/.exec(running.err())?.[1];
+      await eventually(`${name} is ready`, () => ready() !== undefined || running.child.exitCode !== null);
+      assert.ok(ready(), running.err());
+      return { name, pid: running.child.pid!, address: ready()! };
+    },
     async kill({ name, pid }) {
       process.kill(pid, 'SIGKILL');
       const giveUp = performance.now() + START_AGAIN_MS;

@@ -5,6 +5,8 @@
 import { parseArgs } from 'node:util';
 import { lastFirst } from '../support/cleanup.js';
 import { startChaosMesh } from './chaos-mesh.js';
+import { clockJumps } from './clock-jumps.js';
+import { halfOpen } from './half-open.js';
 import { killUnderLoad } from './kills.js';
 import { overload } from './overload.js';
 import { askUndisturbed } from './questions.js';
@@ -28,6 +30,8 @@ try {
   const questions = await askUndisturbed(mesh.dispatcher);
   report.say(`a mesh of two replicas each; ${questions.length} greedy questions answered undisturbed`);
   if (wanted.has('kills')) await killUnderLoad({ mesh, questions, seed, rounds, report });
+  if (wanted.has('half-open')) await halfOpen(cleanup, { mesh, questions, seed, report });
+  if (wanted.has('clock')) await clockJumps({ mesh, questions, seed, report });
   if (wanted.has('overload')) await overload({ mesh, seed, report, measureMs: 6000, overloadMs: 20_000 });
 } catch (error) {
   report.fault(error instanceof Error ? (error.stack ?? error.message) : String(error));
