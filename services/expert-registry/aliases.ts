@@ -1,6 +1,7 @@
 import { ZmeshError } from '#shared/errors.js';
 import { checkAlias, checkExpertName, checkName, isVersionPrefix } from '#shared/svf/names.js';
 import { checkGate } from './check-record.js';
+import { newerOf, refuseNewer } from './newer.js';
 import { findExpert, findVersion } from './resolve.js';
 import type { Transactions } from './transaction.js';
 import type { AliasEntry, ExpertEntry } from './view.js';
@@ -30,6 +31,7 @@ interface Moved {
 export async function moveAlias(transactions: Transactions, move: AliasMove) {
   checkNames(move);
   const { result, revision } = await transactions.run<Moved>((view) => {
+    refuseNewer(view, newerOf(view, move.model, move.expert));
     const expert = findExpert(view, move.model, move.expert);
     const target = findVersion(expert, move.version, 'version');
     const { version } = target.expert;
@@ -54,6 +56,7 @@ export async function moveAlias(transactions: Transactions, move: AliasMove) {
 export async function deleteAlias(transactions: Transactions, move: Omit<AliasMove, 'version'>) {
   checkNames(move);
   const { result, revision } = await transactions.run((view) => {
+    refuseNewer(view, newerOf(view, move.model, move.expert));
     const expert = findExpert(view, move.model, move.expert);
     const current = expert.aliases.get(move.alias);
     if (!current) {

@@ -52,6 +52,14 @@ export type StoredRecord = ModelRecord | VersionRecord | AliasRecord | Retiremen
 
 const FORMAT = 1;
 
+/** A record that a newer registry wrote: it is sound, and cannot be read here. */
+export class NewerFormat extends Error {
+  constructor(format: number) {
+    super(`it has format ${format}, this registry knows ${FORMAT}`);
+    this.name = 'NewerFormat';
+  }
+}
+
 /**
  * Key of a record in the KV bucket: `model.<model>`, `version.<model>.<expert>.<version>`, `alias.<model>.<expert>.<alias>`
  * `retired.<model>.<expert>.<version>` or `removed.<SHA-256 of a blob>`. Names are written as tokens (`.` becomes `=`).
@@ -98,7 +106,7 @@ function bodyOf(record: StoredRecord): Record<string, unknown> | undefined {
   }
 }
 
-/** A record from its key and value (undefined = deleted). Throws an Error that says what is wrong with it. */
+/** A record from its key and value (undefined = deleted). Throws NewerFormat, or an Error that says what is wrong with it. */
 export function decodeRecord(key: string, value: Uint8Array | undefined): StoredRecord {
   const [kind, model = '', expert = '', last = '', ...rest] = key.split('.').map(fromToken);
   const parts = [model, expert, last].filter((part) => part !== '').length;
@@ -128,6 +136,7 @@ export function decodeRecord(key: string, value: Uint8Array | undefined): Stored
 function parse(value: Uint8Array): Record<string, unknown> {
   const body: unknown = JSON.parse(Buffer.from(value).toString('utf8'));
   if (typeof body !== 'object' || body === null || !('format' in body)) throw new Error('it has no format');
+  if (typeof body.format === 'number' && body.format > FORMAT) throw new NewerFormat(body.format);
   if (body.format !== FORMAT)
     throw new Error(`it has format ${String(body.format)}, this registry knows ${FORMAT}`);
   return body as Record<string, unknown>;

@@ -1,5 +1,6 @@
 import { ZmeshError } from '#shared/errors.js';
 import { isVersion, isVersionPrefix, parseExpertName } from '#shared/svf/names.js';
+import { newerOf, refuseNewer } from './newer.js';
 import type { ExpertEntry, ModelEntry, VersionEntry, View } from './view.js';
 
 /** A version that was found. */
@@ -54,13 +55,15 @@ export function findVersion(expert: ExpertEntry, text: string, field: string): V
   return expert.versions.get(only)!;
 }
 
-/** The version that `model/expert@version|alias` names. Throws INVALID_FIELD and the UNKNOWN_ reasons. */
+/** The version that `model/expert@version|alias` names. Throws INVALID_FIELD, the UNKNOWN_ reasons and what `refuseNewer` throws. */
 export function resolve(view: View, text: string, field = 'name'): Found {
   const { model, expert: name, selector } = parseExpertName(text, field);
   if (model === undefined || selector === undefined) {
     const message = `${field}: "${text}" must be whole, model/expert@version or model/expert@alias`;
     throw new ZmeshError('INVALID_FIELD', message, { field, value: text });
   }
+  // What a newer registry wrote last about this expert cannot be read here; what is known without it may be wrong by now.
+  refuseNewer(view, newerOf(view, model, name));
   const expert = findExpert(view, model, name);
   if (isVersionPrefix(selector))
     return { expert, version: findVersion(expert, selector, field), byAlias: false };

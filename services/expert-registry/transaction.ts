@@ -1,4 +1,5 @@
 import { ZmeshError } from '#shared/errors.js';
+import { refuseNewer } from './newer.js';
 import { encodeRecord, keyOf, type StoredRecord } from './records.js';
 import { type RegistryStore, StoreConflict } from './store.js';
 import type { View } from './view.js';
@@ -17,7 +18,8 @@ const ATTEMPTS_MAX = 100;
 export interface Transactions {
   /**
    * Calls `decide` on the view as it is, writes its record only if nothing was written meanwhile, else decides again.
-   * Resolves when the view shows the write. `decide` throws to refuse. Throws REGISTRY_UNAVAILABLE.
+   * Resolves when the view shows the write. `decide` throws to refuse. Throws REGISTRY_UNAVAILABLE, also
+   * where a newer registry wrote the record.
    */
   run<T>(decide: (view: View) => Decision<T>): Promise<{ readonly result: T; readonly revision: number }>;
 }
@@ -39,6 +41,7 @@ async function attempt<T>(store: RegistryStore, view: View, decide: (view: View)
     const expectedRevision = view.revision;
     const { write, result } = decide(view);
     if (!write) return { result, revision: expectedRevision };
+    refuseNewer(view, [keyOf(write)]);
     const revision = await append(store, write, expectedRevision);
     await view.reached(revision ?? expectedRevision + 1, CATCH_UP_MS);
     if (revision !== undefined) return { result, revision };

@@ -2,7 +2,7 @@ import type { RegistryEvent } from '#proto/zmesh/v1/events.js';
 import type { ExpertVersion } from '#proto/zmesh/v1/expert_registry.js';
 import { ZmeshError } from '#shared/errors.js';
 import { changeOf } from './change.js';
-import { decodeRecord, type ModelRecord, type StoredRecord } from './records.js';
+import { decodeRecord, type ModelRecord, NewerFormat, type StoredRecord } from './records.js';
 import type { StoredEntry } from './store.js';
 
 /** A version as the view holds it. */
@@ -61,6 +61,8 @@ export interface View {
   readonly log: readonly LoggedChange[];
   /** Records that make no sense, by key. */
   readonly faults: ReadonlyMap<string, string>;
+  /** Those of them that a newer registry wrote. */
+  readonly newer: ReadonlySet<string>;
   /** Revision of the last entry seen. */
   readonly revision: number;
   /** Changes up to this revision have left the log. */
@@ -82,6 +84,7 @@ export function createView(logMax = LOG_MAX): View {
   const removals = new Map<string, RemovalEntry>();
   const log: LoggedChange[] = [];
   const faults = new Map<string, string>();
+  const newer = new Set<string>();
   const listeners = new Set<() => void>();
   let revision = 0;
   let forgotten = 0;
@@ -91,6 +94,7 @@ export function createView(logMax = LOG_MAX): View {
     removals,
     log,
     faults,
+    newer,
     get revision() {
       return revision;
     },
@@ -100,7 +104,7 @@ export function createView(logMax = LOG_MAX): View {
     apply(entry) {
       if (entry.revision <= revision) return;
       revision = entry.revision;
-      const record = decode(entry, faults);
+      const record = decode(entry, { faults, newer });
       if (record) {
         applyRecord({ models, experts, removals }, record, entry);
         if (record.kind !== 'removed')
@@ -118,13 +122,18 @@ export function createView(logMax = LOG_MAX): View {
   return view;
 }
 
-function decode(entry: StoredEntry, faults: Map<string, string>): StoredRecord | undefined {
+function decode(
+  entry: StoredEntry,
+  { faults, newer }: { readonly faults: Map<string, string>; readonly newer: Set<string> },
+): StoredRecord | undefined {
+  newer.delete(entry.key);
   try {
     const record = decodeRecord(entry.key, entry.value);
     faults.delete(entry.key);
     return record;
   } catch (error) {
     faults.set(entry.key, error instanceof Error ? error.message : String(error));
+    if (error instanceof NewerFormat) newer.add(entry.key);
     return undefined;
   }
 }

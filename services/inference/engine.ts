@@ -21,8 +21,10 @@ import type {
   ToEngine,
   TokenMessage,
 } from './engine/protocol.js';
+import { refusalOf } from './engine/queues.js';
 import { SpectrumCache, type SpectrumLease } from './engine/spectra.js';
 import type { PriorityClass } from './engine/task.js';
+import type { PassOptions } from './pass-options.js';
 import type { RuntimeInfo } from './runtime/runtime.js';
 
 /** What an engine is started with. */
@@ -51,6 +53,9 @@ export interface EndedRequest {
   readonly outputTokens: number;
   readonly failure: string | undefined;
 }
+
+/** A request that came in at the front door before this is a second pass. */
+const FRESH_MS = 50;
 
 type Given<M> = Omit<M, 'type' | 'id' | 'mixture' | 'arrivedMs' | 'sinceMs' | 'dueMs'> & {
   /** The caller's deadline on performance.now's clock. Default none. */
@@ -87,6 +92,11 @@ export interface Engine {
   readonly spectra: SpectrumCache;
   /** As of the last step. */
   readonly load: EngineLoad;
+  /**
+   * Why a request would be refused just now, as of the last step; undefined = it would not. Asked before its prompt is looked
+   * at, so that a crowd costs little; the queue itself decides. Second passes are left to it, which alone knows their place.
+   */
+  crowded(priority: PriorityClass, caller: Pick<PassOptions, 'deadline' | 'ageMs'>): ZmeshError | undefined;
   /**
    * Submits a generation; read its events to the end or leave them early. Throws DRAINING, ENGINE_STOPPED or the signal's
    * reason; the events throw QUEUE_FULL, KV_CACHE_EXCEEDED, BAD_MIXTURE (logits not finite), ENGINE_STOPPED with the
@@ -157,6 +167,7 @@ class WorkerEngine implements Engine {
       waitingInteractive: 0,
       waitingBatch: 0,
       running: 0,
+      intervalMs: null,
       freePages: info.pageCount,
       keptPages: 0,
     };
@@ -171,6 +182,21 @@ class WorkerEngine implements Engine {
       worker.on('error', stop);
       worker.on('exit', () => stop(new Error('the engine thread ended')));
     });
+  }
+
+  crowded(
+    priority: PriorityClass,
+    { deadline = Number.POSITIVE_INFINITY, ageMs }: Pick<PassOptions, 'deadline' | 'ageMs'>,
+  ): ZmeshError | undefined {
+    if (ageMs > FRESH_MS) return undefined;
+    const { waitingInteractive, waitingBatch, running, intervalMs } = this.load;
+    const waiting = priority === 'batch' ? waitingBatch : waitingInteractive;
+    const ahead = priority === 'batch' ? waitingInteractive + waitingBatch : waitingInteractive;
+    const leftMs = deadline - performance.now();
+    return refusalOf(
+      { priority, waiting, ahead, running, intervalMs },
+      { leftMs, max: this.limits.queueMax },
+    );
   }
 
   generate(request: GenerateRequest, signal: AbortSignal): GenerationStream {

@@ -38,6 +38,8 @@ export async function* generate(
   const arrivedMs = monotonicMs();
   const { engine, prepared, tokenizer } = model;
   const priority = priorityClass(request.priority);
+  const crowded = engine.crowded(priority, options);
+  if (crowded) throw crowded;
   const n = inRange('n', request.n || 1, { min: 1, max: Math.min(ANSWERS_MAX, engine.limits.slots) });
   const { ids: prompt } = encodePrompt(model, request.prompt, options.promptBytesMax);
   const { vocabularySize, contextLength } = engine.info;

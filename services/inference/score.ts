@@ -37,6 +37,8 @@ export async function score(
   const arrivedMs = monotonicMs();
   const { vocabularySize, contextLength } = model.engine.info;
   const priority = priorityClass(request.priority);
+  const crowded = model.engine.crowded(priority, options);
+  if (crowded) throw crowded;
   const logits = SCOPES.get(request.logits);
   if (!logits) throw fault('logits', `there is no scope ${request.logits}`, { value: request.logits });
   const topK = inRange('top_k', request.topK, { min: 0, max: vocabularySize });

@@ -1,11 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mebibytes } from '../hostile/memory.js';
 import { random } from '../hostile/random.js';
+import { cpuTimeMs } from '../support/cpu-time.js';
 import { residentBytes } from '../support/resident-bytes.js';
 import type { ChaosMesh } from './chaos-mesh.js';
 import { failures, goodput, startArrivals, startLoad } from './load.js';
 import { askUndisturbed, HEAVY, type Question } from './questions.js';
 import type { Report } from './report.js';
+
+/** Settings of the mesh that is overloaded: so few slots that an answer takes a second or two and not ten. */
+export const OVERLOAD_SETTINGS = { ZMESH_INFERENCE_SLOTS: '16' };
 
 /** What the overload needs. */
 export interface OverloadOptions {
@@ -18,11 +22,11 @@ export interface OverloadOptions {
 }
 
 /** Callers with which the peak is looked for. */
-const CALLERS = [16, 32, 64] as const;
+const CALLERS = [8, 16, 24] as const;
 const TIMES = 10;
 const GOODPUT_MIN = 0.9;
-/** Deadline of a request under overload. */
-const TIMEOUT_MS = 20_000;
+/** Deadline of a request under overload: some times what one takes at the peak. */
+const TIMEOUT_MS = 15_000;
 /** Resident bytes that a process may gain while it is overloaded. */
 const GROWTH_BYTES_MAX = 96 * 2 ** 20;
 
@@ -41,11 +45,11 @@ export async function overload(options: OverloadOptions): Promise<void> {
   const asked = { client, questions, timeoutMs: TIMEOUT_MS };
   const load = startArrivals({ ...asked, random: random(seed, 'overload'), perSecond });
   await sleep(overloadMs / 4);
-  const before = resident(mesh);
+  const before = usage(mesh);
   const fromMs = performance.now();
   await sleep(overloadMs);
   const untilMs = performance.now();
-  const after = resident(mesh);
+  const after = usage(mesh);
   await load.stop();
   const rate = goodput(load.outcomes, fromMs, untilMs);
   const inside = load.outcomes.filter(({ endMs }) => endMs >= fromMs && endMs < untilMs);
@@ -53,9 +57,14 @@ export async function overload(options: OverloadOptions): Promise<void> {
     `${perSecond.toFixed(0)} requests a second, ${TIMES} x the peak: ${rate.toFixed(1)} answers a second; not answered: ${failures(inside)}`,
   );
   for (const wrong of load.wrong) report.fault(`overload: wrong answer: ${wrong}`);
-  for (const [name, bytes] of after) {
-    const grown = bytes - before.get(name)!;
-    report.say(`${name}: ${mebibytes(bytes)} MiB, ${mebibytes(grown)} more than when it began`);
+  for (const [name, { bytes, cpuMs }] of after) {
+    const began = before.get(name)!;
+    const grown = bytes - began.bytes;
+    const share = (cpuMs - began.cpuMs) / (untilMs - fromMs);
+    const each = (cpuMs - began.cpuMs) / inside.length;
+    report.say(
+      `${name}: ${mebibytes(bytes)} MiB, ${mebibytes(grown)} more than when it began; ${share.toFixed(2)} cores, ${each.toFixed(2)} ms for each request`,
+    );
     report.check(grown <= GROWTH_BYTES_MAX, `${name} grew by ${mebibytes(grown)} MiB under overload`);
   }
 
@@ -92,7 +101,10 @@ async function peakOf({
   return rate;
 }
 
-function resident(mesh: ChaosMesh): Map<string, number> {
+/** Memory and processor time of each process so far. */
+function usage(mesh: ChaosMesh): Map<string, { readonly bytes: number; readonly cpuMs: number }> {
   const processes = (['dispatcher', 'inference'] as const).flatMap((kind) => mesh.processes(kind));
-  return new Map(processes.map(({ name, pid }) => [name, residentBytes(pid)]));
+  return new Map(
+    processes.map(({ name, pid }) => [name, { bytes: residentBytes(pid), cpuMs: cpuTimeMs(pid) }]),
+  );
 }

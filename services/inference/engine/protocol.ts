@@ -185,6 +185,8 @@ export interface EngineLoad {
   readonly waitingInteractive: number;
   readonly waitingBatch: number;
   readonly running: number;
+  /** Milliseconds from one request's end to the next one's while others wait; null until enough ended. */
+  readonly intervalMs: number | null;
   /** Pages that nobody holds, kept ones included. */
   readonly freePages: number;
   /** Those of the free pages that are kept for prompts to come. */

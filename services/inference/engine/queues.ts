@@ -53,20 +53,21 @@ export class Queues<Task extends Queued> {
     const queue = this.#queues[task.priority];
     const place = queue.findLastIndex((other) => other.sinceMs <= sinceMs) + 1;
     const ahead = place + (task.priority === 'batch' ? this.waiting('interactive') : 0);
-    const intervalMs = this.#pace.intervalMs ?? RETRY_MS_MIN;
-    const retryAfterMs = Math.ceil(Math.min(RETRY_MS_MAX, Math.max(RETRY_MS_MIN, ahead * intervalMs)));
-    const waiting = `${queue.length} ${task.priority} requests wait`;
-    if (queue.length >= this.#max) {
-      const details = { limit: this.#max, value: queue.length, retryAfterMs };
-      throw new ZmeshError('QUEUE_FULL', `${waiting}; the limit is ${this.#max}`, details);
-    }
-    const endsInMs = this.#pace.intervalMs === null ? 0 : (ahead + running + 1) * intervalMs;
-    if (ahead > 0 && endsInMs > CERTAIN * leftMs) {
-      const details = { limit: Math.floor(leftMs), value: Math.ceil(endsInMs), retryAfterMs };
-      const message = `${waiting}: this one would end in about ${details.value} ms, its deadline is in ${details.limit} ms`;
-      throw new ZmeshError('QUEUE_FULL', message, details);
-    }
+    const crowd = {
+      priority: task.priority,
+      waiting: queue.length,
+      ahead,
+      running,
+      intervalMs: this.intervalMs,
+    };
+    const refusal = refusalOf(crowd, { leftMs, max: this.#max });
+    if (refusal) throw refusal;
     queue.splice(place, 0, { task, sinceMs });
+  }
+
+  /** Milliseconds from one request's end to the next one's while others wait; null until enough ended. */
+  get intervalMs(): number | null {
+    return this.#pace.intervalMs;
   }
 
   /** The next request of a class, left in its queue. */
@@ -93,4 +94,34 @@ export class Queues<Task extends Queued> {
     const waiting = this.#queues.interactive.length + this.#queues.batch.length > 0;
     this.#pace.note(nowMs, { ended, waiting });
   }
+}
+
+/** Who is there when a request comes. */
+export interface Crowd {
+  readonly priority: PriorityClass;
+  /** Waiting requests of its class. */
+  readonly waiting: number;
+  /** Waiting requests that go before it. */
+  readonly ahead: number;
+  readonly running: number;
+  /** As `Queues.intervalMs` has it. */
+  readonly intervalMs: number | null;
+}
+
+/** Why a request is refused: too many of its class wait, or it would end too late for its caller. Undefined = it is not. */
+export function refusalOf(
+  { priority, waiting, ahead, running, intervalMs }: Crowd,
+  { leftMs, max }: { readonly leftMs: number; readonly max: number },
+): ZmeshError | undefined {
+  const workedOffMs = ahead * (intervalMs ?? RETRY_MS_MIN);
+  const retryAfterMs = Math.ceil(Math.min(RETRY_MS_MAX, Math.max(RETRY_MS_MIN, workedOffMs)));
+  if (waiting >= max) {
+    const details = { limit: max, value: waiting, retryAfterMs };
+    return new ZmeshError('QUEUE_FULL', `${waiting} ${priority} requests wait; the limit is ${max}`, details);
+  }
+  const endsInMs = intervalMs === null ? 0 : (ahead + running + 1) * intervalMs;
+  if (ahead === 0 || endsInMs <= CERTAIN * leftMs) return undefined;
+  const details = { limit: Math.floor(leftMs), value: Math.ceil(endsInMs), retryAfterMs };
+  const message = `${waiting} ${priority} requests wait: this one would end in about ${details.value} ms, its deadline is in ${details.limit} ms`;
+  return new ZmeshError('QUEUE_FULL', message, details);
 }

@@ -46,6 +46,7 @@ export class Scheduler {
       waitingInteractive: this.#queues.waiting('interactive'),
       waitingBatch: this.#queues.waiting('batch'),
       running: this.#running.length,
+      intervalMs: this.#queues.intervalMs,
       freePages: this.#allocator.freeCount,
       keptPages: this.#allocator.idleCount,
     };
