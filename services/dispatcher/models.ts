@@ -35,6 +35,11 @@ export function createModels({ fetch, maxAgeMs, now = () => performance.now() }:
         knownMs = now();
         return known;
       })
+      .catch((error: unknown) => {
+        // Replicas that are too busy to say it still serve what they served.
+        if (known.length > 0 && isTooBusy(error)) return known;
+        throw error;
+      })
       .finally(() => {
         asking = undefined;
       });
@@ -64,6 +69,11 @@ export function createModels({ fetch, maxAgeMs, now = () => performance.now() }:
       });
     },
   };
+}
+
+function isTooBusy(error: unknown): boolean {
+  const { cause } = ZmeshError.from(error).details;
+  return cause instanceof ZmeshError && cause.reason === 'DEADLINE';
 }
 
 function pick(models: readonly ServedModel[], name: string): ServedModel | undefined {

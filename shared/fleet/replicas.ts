@@ -90,8 +90,10 @@ export function createReplicas(options: ReplicasOptions): Replicas {
       replica.down = false;
       replica.models = new Map(models.map(({ name, fingerprint }) => [name, fingerprint]));
       return models;
-    } catch (error) {
-      lost(replica, ZmeshError.from(error));
+    } catch (thrown) {
+      const error = ZmeshError.from(thrown);
+      // One that is late works: a connection that leads nowhere any more is lost by gRPC's keep-alive.
+      if (error.reason !== 'DEADLINE') lost(replica, error);
       throw error;
     }
   };

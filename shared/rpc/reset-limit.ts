@@ -1,6 +1,6 @@
-import assert from 'node:assert/strict';
 import http2 from 'node:http2';
 import type { Server } from '@grpc/grpc-js';
+import { listenersOf } from './listeners.js';
 
 /**
  * Cancelled streams of one connection that are allowed at once. nghttp2 breaks a connection with all its streams after 1000
@@ -22,12 +22,7 @@ const LAST_STREAM_ID = 2 ** 31 - 1;
  * Call it when the server listens.
  */
 export function replaceBeforeResetLimit(server: Server): void {
-  const { http2Servers } = server as unknown as { http2Servers?: ReadonlyMap<http2.Http2Server, unknown> };
-  assert.ok(
-    http2Servers && http2Servers.size > 0,
-    'grpc-js keeps the servers that it listens with elsewhere',
-  );
-  for (const listening of http2Servers.keys()) listening.on('session', watchSession);
+  for (const listening of listenersOf(server)) listening.on('session', watchSession);
 }
 
 function watchSession(session: http2.ServerHttp2Session): void {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import { ZmeshError } from '../errors.js';
@@ -6,9 +7,13 @@ import type { Binding } from './bind.js';
 import { noLateMessages } from './deadline.js';
 import { reasonedRefusals } from './library-status.js';
 import { MESSAGE_BYTES_MAX } from './limits.js';
+import { openSockets } from './listeners.js';
 import { addReflection } from './reflection.js';
 import { replaceBeforeResetLimit } from './reset-limit.js';
 import { serverTracing } from './tracing.js';
+
+/** How long connections that are cut off have to send what is on its way. */
+const LAST_WORDS_MS = 100;
 
 /** What to serve and where. */
 export interface ServeOptions {
@@ -54,6 +59,7 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
   addReflection(server, [...names, 'grpc.health.v1.Health', 'grpc.reflection.v1.ServerReflection']);
   const port = await listen(server, options.host, options.port);
   replaceBeforeResetLimit(server);
+  const sockets = openSockets(server);
   const setServing = (serving: boolean): void => {
     for (const name of ['', ...names]) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
   };
@@ -64,7 +70,7 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
     setServing,
     drain: (timeoutMs) => {
       setServing(false);
-      return shutDown(server, timeoutMs);
+      return shutDown(server, { timeoutMs, sockets });
     },
   };
 }
@@ -86,10 +92,22 @@ async function listen(server: grpc.Server, host: string, port: number): Promise<
   });
 }
 
-/** tryShutdown waits for ever while a health watch is open, hence the timer. */
-function shutDown(server: grpc.Server, timeoutMs: number): Promise<void> {
+/**
+ * tryShutdown waits for ever while a health watch is open, hence the timer; forceShutdown waits for ever until a peer that
+ * does not move closes its side, hence the sockets.
+ */
+function shutDown(
+  server: grpc.Server,
+  { timeoutMs, sockets }: { readonly timeoutMs: number; readonly sockets: ReadonlySet<Socket> },
+): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => server.forceShutdown(), timeoutMs);
+    const timer = setTimeout(() => {
+      server.forceShutdown();
+      // What the shutdown itself has to say goes out first.
+      setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, LAST_WORDS_MS);
+    }, timeoutMs);
     server.tryShutdown(() => {
       clearTimeout(timer);
       resolve();

@@ -36,7 +36,7 @@ export interface Size {
 /** As people ask. */
 export const USUAL: Size = { n: 1, maxTokens: 48, ignoreEos: false };
 /** So much work that refusing ten times as many costs little beside it. */
-export const HEAVY: Size = { n: 2, maxTokens: 200, ignoreEos: true };
+export const HEAVY: Size = { n: 8, maxTokens: 400, ignoreEos: true };
 
 /** A greedy question with one right answer. */
 export interface Question {
