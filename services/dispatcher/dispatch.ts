@@ -1,10 +1,10 @@
 import type { ClassifyResponse, GenerateResponse } from '#proto/zmesh/v1/dispatcher.js';
 import type { ExpertVersion } from '#proto/zmesh/v1/expert_registry.js';
 import type { PassSummary } from '#proto/zmesh/v1/inference.js';
+import type { Catalog } from '#shared/catalog/follow.js';
 import { ZmeshError } from '#shared/errors.js';
 import { type Inference, requireSummary } from '#shared/fleet/inference.js';
 import type { CallOptions } from '#shared/rpc/client.js';
-import type { Catalog } from './catalog-follow.js';
 import type { Models } from './models.js';
 import type { GenerationQuestion, Question } from './question.js';
 import { receiptOf } from './receipt.js';

@@ -1,7 +1,7 @@
+import type { Catalog } from '#shared/catalog/follow.js';
 import type { Replicas } from '#shared/fleet/replicas.js';
 import { observeLevel } from '#shared/telemetry/instruments.js';
 import { ZMESH } from '#shared/telemetry/semconv.js';
-import type { Catalog } from './catalog-follow.js';
 import type { Gate } from './gate.js';
 
 /** What a dispatcher is made of, as far as it is observed. */

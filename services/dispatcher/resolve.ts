@@ -1,6 +1,8 @@
 import type { ExpertVersion } from '#proto/zmesh/v1/expert_registry.js';
 import { ExpertGate, ExpertKind } from '#proto/zmesh/v1/expert_registry.js';
 import type { ServedModel } from '#proto/zmesh/v1/inference.js';
+import type { Catalog } from '#shared/catalog/follow.js';
+import type { CatalogEntry, CatalogView } from '#shared/catalog/view.js';
 import { type Reason, ZmeshError } from '#shared/errors.js';
 import {
   BASE,
@@ -10,8 +12,6 @@ import {
   isVersionPrefix,
   parseExpertName,
 } from '#shared/svf/names.js';
-import type { CatalogEntry, CatalogView } from './catalog.js';
-import type { Catalog } from './catalog-follow.js';
 
 /** An exact version and the name it was asked for by. */
 export interface ResolvedExpert {

@@ -1,7 +1,7 @@
 import type { ServedModel } from '#proto/zmesh/v1/inference.js';
+import type { Catalog } from '#shared/catalog/follow.js';
+import type { CatalogEntry } from '#shared/catalog/view.js';
 import { ZmeshError } from '#shared/errors.js';
-import type { CatalogEntry } from './catalog.js';
-import type { Catalog } from './catalog-follow.js';
 import { away, exactName, servable } from './resolve.js';
 
 /** A label that pass 1 can choose and the expert behind it. */

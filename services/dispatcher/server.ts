@@ -1,6 +1,7 @@
 import { ExpertRegistryServiceService } from '#proto/zmesh/v1/expert_registry.js';
 import { InferenceServiceService } from '#proto/zmesh/v1/inference.js';
 import { TrainerServiceService } from '#proto/zmesh/v1/trainer.js';
+import { followRegistry } from '#shared/catalog/follow.js';
 import { sleep } from '#shared/deadline.js';
 import { ZmeshError } from '#shared/errors.js';
 import { createFleet } from '#shared/fleet/fleet.js';
@@ -11,7 +12,6 @@ import type { Logger } from '#shared/log.js';
 import { connect } from '#shared/rpc/client.js';
 import { MESH_KEEPALIVE_MS } from '#shared/rpc/limits.js';
 import { serve } from '#shared/rpc/server.js';
-import { followRegistry } from './catalog-follow.js';
 import type { DispatcherSettings } from './config.js';
 import { createGate } from './gate.js';
 import { dispatcherHandlers } from './handlers.js';

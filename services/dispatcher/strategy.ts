@@ -1,9 +1,9 @@
 import type { ReceiptArm } from '#proto/zmesh/v1/dispatcher.js';
 import type { ExpertVersion } from '#proto/zmesh/v1/expert_registry.js';
 import type { ServedModel } from '#proto/zmesh/v1/inference.js';
+import type { Catalog } from '#shared/catalog/follow.js';
 import type { Inference } from '#shared/fleet/inference.js';
 import type { CallOptions } from '#shared/rpc/client.js';
-import type { Catalog } from './catalog-follow.js';
 import type { FirstPassOutcome } from './first-pass.js';
 import type { AskedStrategy, Question, StrategyName } from './question.js';
 import { adaptation } from './strategy-adaptation.js';

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { ExpertRegistryServiceService } from '#proto/zmesh/v1/expert_registry.js';
 import { InferenceServiceService } from '#proto/zmesh/v1/inference.js';
+import { Advice } from '#proto/zmesh/v1/trainer.js';
+import { followRegistry } from '#shared/catalog/follow.js';
 import { ZmeshError } from '#shared/errors.js';
 import { connectEvents } from '#shared/events/connection.js';
 import { createFleet } from '#shared/fleet/fleet.js';
@@ -13,6 +15,7 @@ import { connect } from '#shared/rpc/client.js';
 import { MESH_KEEPALIVE_MS } from '#shared/rpc/limits.js';
 import { serve } from '#shared/rpc/server.js';
 import { openScorer } from '#shared/tasks/scorer.js';
+import { adviceOn } from './advise.js';
 import type { TrainerSettings } from './config.js';
 import { createDrafts } from './drafts.js';
 import { trainerHandlers } from './handlers.js';
@@ -82,6 +85,19 @@ export async function startTrainer(settings: TrainerSettings, log: Logger): Prom
   const works = { run: runs, adaptation: searches };
   const worker = startWorker({ store, queue, events, view, trainer, works, jobsMax, log });
   const stopMetrics = observeTrainer({ view, worker });
+  const catalog = followRegistry({
+    watch: mesh.registry.watchExperts,
+    log,
+    onChange(event, known) {
+      for (const { kind, advice } of adviceOn(event, known, routedAlias)) {
+        log.info({ subject: advice.subject, why: advice.why }, 'advice');
+        const id = `${advice.subject}-${advice.revision}`;
+        void events
+          .advise(kind, { model: advice.model, id }, Advice.encode(advice).finish())
+          .catch((err: unknown) => log.warn({ err }, 'advice could not be published'));
+      }
+    },
+  });
   const janitor = startJanitor({ ...desk, keepDays, log });
   log.info({ trainer, jobsMax }, 'taking jobs');
   return {
@@ -90,6 +106,7 @@ export async function startTrainer(settings: TrainerSettings, log: Logger): Prom
       draining.abort(new ZmeshError('DRAINING', 'the trainer is draining', { retryAfterMs: 0 }));
       await worker.stop();
       await janitor.stop();
+      await catalog.stop();
       await server.drain(settings.drainMs);
       await close();
       await view.stop();

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ExpertPublished, RegistryEvent } from '#proto/zmesh/v1/events.js';
 import type { WatchExpertsResponse } from '#proto/zmesh/v1/expert_registry.js';
-import { createCatalogView } from '#services/dispatcher/catalog.js';
-import { followRegistry } from '#services/dispatcher/catalog-follow.js';
+import { followRegistry } from '#shared/catalog/follow.js';
+import { createCatalogView } from '#shared/catalog/view.js';
 import { ZmeshError } from '#shared/errors.js';
 import { createLog } from '#shared/log.js';
 

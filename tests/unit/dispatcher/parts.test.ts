@@ -22,6 +22,7 @@ test('settings have these defaults and ranges', () => {
     'ZMESH_NATS_REPLICAS=1 (integer, 1 to 5)',
     'ZMESH_DISPATCHER_AFFINITY_MARGIN=4 (integer, 0 to 10000)',
     'ZMESH_REGISTRY_ADDRESS=127.0.0.1:7071 (comma separated)',
+    'ZMESH_TRAINER_ADDRESS=127.0.0.1:7073 (comma separated)',
     'ZMESH_DEFAULT_STRATEGY=auto (none | prompt | classifier | auto)',
     'ZMESH_ROUTED_ALIAS=stable (text)',
     'ZMESH_ABSTAIN_THRESHOLD=0.5 (number, 0 to 1)',

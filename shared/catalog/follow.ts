@@ -1,9 +1,10 @@
+import type { RegistryEvent } from '#proto/zmesh/v1/events.js';
 import type { WatchExpertsRequest, WatchExpertsResponse } from '#proto/zmesh/v1/expert_registry.js';
-import { sleep } from '#shared/deadline.js';
-import { ZmeshError } from '#shared/errors.js';
-import type { Logger } from '#shared/log.js';
-import type { CallOptions } from '#shared/rpc/client.js';
-import { type CatalogView, createCatalogView } from './catalog.js';
+import { sleep } from '../deadline.js';
+import { ZmeshError } from '../errors.js';
+import type { Logger } from '../log.js';
+import type { CallOptions } from '../rpc/client.js';
+import { type CatalogView, createCatalogView } from './view.js';
 
 /** The registry's contents as last seen, kept current by a watch. */
 export interface Catalog {
@@ -25,6 +26,8 @@ export interface FollowOptions {
   readonly retryMs?: readonly [first: number, longest: number];
   /** Milliseconds since any fixed point. Default performance.now. */
   readonly now?: () => number;
+  /** Called with every change that comes after the first complete view, which shows it already. Default: nobody is told. */
+  readonly onChange?: (event: RegistryEvent, view: CatalogView) => void;
 }
 
 /**
@@ -53,7 +56,10 @@ export function followRegistry(options: FollowOptions): Catalog {
     const building = view !== undefined && revision > 0n ? view : createCatalogView();
     for await (const message of options.watch({ model: '', afterRevision: revision }, stopping)) {
       if (message.event) building.apply(message.event);
-      if (building === view) revision = message.revision;
+      if (building === view) {
+        revision = message.revision;
+        if (message.event) options.onChange?.(message.event, view);
+      }
       if (!message.current) continue;
       if (!connected) log.info({ revision: message.revision.toString() }, 'view of the registry is current');
       view = building;
@@ -88,7 +94,7 @@ export function followRegistry(options: FollowOptions): Catalog {
     },
     first,
     async stop() {
-      stopping.abort(new ZmeshError('CANCELLED', 'the dispatcher is shutting down'));
+      stopping.abort(new ZmeshError('CANCELLED', 'the service is shutting down'));
       await done;
     },
   };

@@ -17,7 +17,7 @@ export interface CatalogView {
   versions(model: string, expert: string): readonly CatalogEntry[];
   /** Version an alias points to; undefined if there is no such alias. */
   alias(model: string, expert: string, alias: string): string | undefined;
-  /** Every expert of the model that carries the alias, by name. */
+  /** Versions of the model that carry the alias, experts and adaptations, by name. */
   under(model: string, alias: string): readonly CatalogEntry[];
 }
 
