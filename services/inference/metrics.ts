@@ -65,8 +65,11 @@ export function engineMeter(model: string): EngineMeter {
       if (request.outputTokens > 0) outputTokens.add(request.outputTokens, of);
       if (startedMs === null) return;
       wait.record((startedMs - arrivedMs) / 1000, { ...of, [ZMESH.PRIORITY]: priority });
-      prefixes.add(1, { ...which, [ZMESH.FOUND]: cachedTokens > 0 ? 'resident' : 'computed' });
-      if (cachedTokens > 0) promptTokens.add(cachedTokens, { ...of, [ZMESH.FOUND]: 'resident' });
+      // Both always, if only by 0: a share of what is not there yet is no number.
+      const resident = cachedTokens > 0 ? 1 : 0;
+      prefixes.add(resident, { ...which, [ZMESH.FOUND]: 'resident' });
+      prefixes.add(1 - resident, { ...which, [ZMESH.FOUND]: 'computed' });
+      promptTokens.add(cachedTokens, { ...of, [ZMESH.FOUND]: 'resident' });
       promptTokens.add(request.promptTokens - cachedTokens, { ...of, [ZMESH.FOUND]: 'computed' });
     },
   };
