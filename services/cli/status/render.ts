@@ -87,7 +87,7 @@ function renderModelFigures(models: readonly ModelFigures[]): string {
       { title: 'step p50', align: 'right' },
       { title: 'tokens/s', align: 'right' },
       { title: 'prompt/s', align: 'right' },
-      { title: 'pages in use, kept, free', align: 'right' },
+      { title: 'KV used, kept, free', align: 'right' },
       { title: 'prefix', align: 'right' },
     ],
     models.map(({ model, waiting, running, rows, pages, prefixShare, ...rates }) => [
