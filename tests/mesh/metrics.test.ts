@@ -126,8 +126,8 @@ describe('metrics of a mesh', { concurrency: false }, () => {
 
   it('has a page for each replica of each service, in a format that Prometheus takes', async () => {
     assert.deepEqual(
-      pages.map(({ process }) => process),
-      ['expert-registry', 'inference', 'inference-2', 'dispatcher', 'trainer'],
+      pages.map(({ process }) => process).sort(),
+      ['dispatcher', 'expert-registry', 'inference', 'inference-2', 'trainer'],
     );
     const { findPromtool, MISSING } = (await import(
       pathToFileURL(join(projectRoot, 'deploy/check/find-promtool.mjs')).href
