@@ -211,17 +211,19 @@ describe('a drain', () => {
   it('is seen as NOT_SERVING while running streams finish undisturbed', async () => {
     const request = json({ service: DISPATCHER });
     const watch = follow(grpcurl('-d', request, mesh.dispatcher, 'grpc.health.v1.Health/Watch'));
+    const whole = follow(grpcurl(mesh.dispatcher, 'grpc.health.v1.Health/Watch'));
     const stream = follow(grpcurl('-d', json(long), mesh.dispatcher, `${DISPATCHER}/Generate`));
     await eventually(
-      'both streams have begun',
-      () => /"SERVING"/.test(watch.out()) && /"delta"/.test(stream.out()),
+      'the streams have begun',
+      () => /"SERVING"/.test(watch.out()) && /"SERVING"/.test(whole.out()) && /"delta"/.test(stream.out()),
     );
     process.kill(mesh.dispatcherPid, 'SIGTERM');
-    await eventually('NOT_SERVING', () => /"NOT_SERVING"/.test(watch.out()), 2000);
+    for (const told of [watch, whole])
+      await eventually('NOT_SERVING', () => /"NOT_SERVING"/.test(told.out()), 2000);
     assert.equal(stream.child.exitCode, null, 'the stream was over before the drain began');
     assert.equal(await stream.ended, 0, stream.err());
     assert.match(stream.out(), /"receipt"/);
-    await watch.ended;
+    await Promise.all([watch.ended, whole.ended]);
   });
 });
 
