@@ -19,7 +19,7 @@ async function around<T>(name: string, work: () => Promise<T>): Promise<T> {
   return result;
 }
 
-const { address } = await startRegistry(url, {
+const { address, connection } = await startRegistry(url, {
   wrap: (store): RegistryStore => ({
     get connected() {
       return store.connected;
@@ -38,4 +38,9 @@ const { address } = await startRegistry(url, {
   // The relay is part of what must survive: it may be killed at any moment too.
   relay: true,
 });
+const { publish } = connection.js;
+connection.js.publish = (subject, ...rest) => {
+  const send = () => publish.call(connection.js, subject, ...rest);
+  return subject.startsWith('zmesh.experts.') ? around('event', send) : send();
+};
 process.send?.(address);
