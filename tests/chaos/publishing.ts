@@ -22,8 +22,8 @@ const NAME = 'published-under-fire';
 const PAUSE_MS = 30;
 const TIMEOUT_MS = 10_000;
 
-/** Publishes one version after another of an expert that nothing routes to, each with other vectors and under one alias. */
-export async function startPublishing(registry: RegistryClient): Promise<Publishing> {
+/** Publishes one version after another of an expert that nothing routes to, each with other vectors and under one alias, `pauseMs` apart (default 30). */
+export async function startPublishing(registry: RegistryClient, pauseMs = PAUSE_MS): Promise<Publishing> {
   const { model } = await registry.getModel({ name: EMBEDDED_MODEL }, { timeoutMs: TIMEOUT_MS });
   const multipliers = readVectors(await readFile(join(EMBEDDED_FOLDER, 'experts/math.safetensors')));
   const [[, first]] = [...multipliers] as [[string, Float32Array]];
@@ -58,7 +58,7 @@ export async function startPublishing(registry: RegistryClient): Promise<Publish
         refusals.push(ZmeshError.from(error).reason);
         number -= 1;
       });
-      await sleep(PAUSE_MS);
+      await sleep(pauseMs);
     }
   })();
   return {

@@ -1,0 +1,110 @@
+/**
+ * `npm run soak -- [--minutes 20] [--seed 1]`: mixed strategies, publishes and callers who leave, for a long time. Shows memory
+ * and open handles of each process, keeps a report under `<ZMESH_HOME>/reports/`, and exits with 1 if one grows by more than
+ * 20 MB an hour after it is warm, gains handles, or anything is not as it must be.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { random } from '../hostile/random.js';
+import type { Cleanup } from '../support/cleanup.js';
+import { openHandles } from '../support/open-handles.js';
+import { residentBytes } from '../support/resident-bytes.js';
+import { type ChaosMesh, KINDS, startChaosMesh } from './chaos-mesh.js';
+import { startLeaving } from './leaving.js';
+import { failures, startLoad } from './load.js';
+import { lostPublishes, startPublishing } from './publishing.js';
+import { askUndisturbed } from './questions.js';
+import { createReport } from './report.js';
+import { floors, type Sample, slopePerHour } from './slope.js';
+
+const { values } = parseArgs({
+  options: { minutes: { type: 'string', default: '20' }, seed: { type: 'string', default: '1' } },
+});
+const [minutes, seed] = [Number(values.minutes), Number(values.seed)];
+const GROWTH_MB_MAX = 20;
+const HANDLES_MAX = 10;
+const CALLERS = 4;
+const SAMPLE_MS = 5000;
+/** Samples whose lowest counts as one: half a minute. */
+const STRETCH = 6;
+/** Part of the time after which a process counts as warm. */
+const WARM = 0.4;
+const PUBLISH_PAUSE_MS = 2000;
+const MB = 1e6;
+
+interface Series {
+  readonly memory: Sample[];
+  readonly handles: Sample[];
+}
+
+function sample(mesh: ChaosMesh, series: Map<string, Series>, hours: number): void {
+  for (const { name, pid } of KINDS.flatMap((kind) => mesh.processes(kind))) {
+    if (!series.has(name)) series.set(name, { memory: [], handles: [] });
+    series.get(name)!.memory.push({ hours, value: residentBytes(pid) / MB });
+    series.get(name)!.handles.push({ hours, value: openHandles(pid) });
+  }
+}
+
+const report = createReport('soak');
+const steps: (() => Promise<void> | void)[] = [];
+const cleanup: Cleanup = { after: (fn) => steps.push(fn) };
+try {
+  report.say(`${minutes} minutes, seed ${seed}`);
+  const mesh = await startChaosMesh(cleanup, { replicas: 1 });
+  const questions = await askUndisturbed(mesh.dispatcher);
+  const load = startLoad({
+    client: mesh.dispatcher,
+    questions,
+    random: random(seed, 'soak'),
+    callers: CALLERS,
+  });
+  const publishing = await startPublishing(mesh.registry, PUBLISH_PAUSE_MS);
+  const leaving = startLeaving(mesh.dispatcher, random(seed, 'leaving'));
+  const series = new Map<string, Series>();
+  const startMs = performance.now();
+  const passedMs = (): number => performance.now() - startMs;
+  for (let told = 0; passedMs() < minutes * 60_000; ) {
+    await sleep(SAMPLE_MS);
+    sample(mesh, series, passedMs() / 3_600_000);
+    if (Math.floor(passedMs() / 60_000) === told) continue;
+    told = Math.floor(passedMs() / 60_000);
+    const now = [...series].map(
+      ([name, { memory, handles }]) =>
+        `${name} ${Math.round(memory.at(-1)!.value)} MB ${handles.at(-1)!.value} handles`,
+    );
+    report.say(`${told} of ${minutes} min, ${load.outcomes.length} answers: ${now.join(', ')}`);
+  }
+  await Promise.all([load.stop(), publishing.stop(), leaving.stop()]);
+  const failed = load.outcomes.filter(({ reason }) => reason !== undefined);
+  report.say(
+    `${load.outcomes.length} requests, ${failed.length} failed (${failures(failed)}), ${leaving.left()} left early, ` +
+      `${publishing.acknowledged.size} published, ${publishing.refusals.length} refused`,
+  );
+  for (const wrong of load.wrong) report.fault(`wrong answer: ${wrong}`);
+  report.check(failed.length === 0 && publishing.refusals.length === 0, 'requests or publishes failed');
+  for (const fault of await lostPublishes(mesh.registry, publishing.acknowledged)) report.fault(fault);
+  for (const [name, { memory, handles }] of series) {
+    const warm = memory.filter(({ hours }) => hours >= (WARM * minutes) / 60);
+    const slope = slopePerHour(floors(warm, STRETCH));
+    const [first, last] = [
+      handles.find(({ hours }) => hours >= (WARM * minutes) / 60)!.value,
+      handles.at(-1)!.value,
+    ];
+    report.say(
+      `${name}: ${Math.round(warm[0]!.value)} MB warm, ${Math.round(warm.at(-1)!.value)} MB in the end, ` +
+        `slope ${slope.toFixed(1)} MB an hour; handles ${first}, in the end ${last}`,
+    );
+    report.check(
+      slope <= GROWTH_MB_MAX,
+      `${name} grows by ${slope.toFixed(1)} MB an hour, at most ${GROWTH_MB_MAX}`,
+    );
+    report.check(last - first <= HANDLES_MAX, `${name} gained ${last - first} handles`);
+  }
+} catch (error) {
+  report.fault(error instanceof Error ? (error.stack ?? error.message) : String(error));
+} finally {
+  for (const step of steps.reverse()) await step();
+}
+report.say(report.faults.length === 0 ? 'no faults' : `${report.faults.length} faults`);
+process.stdout.write(`kept in ${report.keep()}\n`);
+process.exitCode = report.faults.length === 0 ? 0 : 1;
