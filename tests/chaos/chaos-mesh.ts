@@ -34,8 +34,15 @@ export interface ChaosMesh {
   dispatcherAt(address: string): DispatcherClient;
   registryAt(address: string): RegistryClient;
   inferenceAt(address: string): InferenceClient;
-  /** Starts one more service with these settings, which the runner does not keep; its address and process. */
-  start(service: 'dispatcher' | 'inference', env: Readonly<Record<string, string>>): Promise<MeshProcess>;
+  /**
+   * Starts one more service with these settings, which the runner does not keep; its address and process. `root` is the
+   * folder of the version that it is of, from the project's; default the project itself.
+   */
+  start(
+    service: 'dispatcher' | 'inference',
+    env: Readonly<Record<string, string>>,
+    root?: string,
+  ): Promise<MeshProcess>;
   /** Kills a process with SIGKILL and resolves with its successor when the runner has started it again. */
   kill(victim: MeshProcess): Promise<MeshProcess>;
 }
@@ -82,8 +89,8 @@ export async function startChaosMesh(
     dispatcherAt,
     registryAt,
     inferenceAt: (address) => clientAt(InferenceServiceService, address, 'INFERENCE_UNAVAILABLE'),
-    async start(name, env) {
-      const running = home.start(`dist/services/${name}/main.js`, [], {
+    async start(name, env, root = '') {
+      const running = home.start(`${root === '' ? '' : `${root}/`}dist/services/${name}/main.js`, [], {
         ZMESH_NATS_URL: processes('nats-server')[0]!.address,
         ZMESH_REGISTRY_ADDRESS: together('expert-registry'),
         ZMESH_LOG_LEVEL: 'info',
