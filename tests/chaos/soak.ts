@@ -29,8 +29,15 @@ const SAMPLE_MS = 5000;
 const STRETCH = 6;
 /** Part of the time after which a process counts as warm. */
 const WARM = 0.4;
-const PUBLISH_PAUSE_MS = 2000;
+const PUBLISH_PAUSE_MS = 10_000;
 const MB = 1e6;
+/** Small caches, so that they are full before memory is compared. */
+const CACHES = {
+  ZMESH_INFERENCE_KV_BYTES: String(64 * 2 ** 20),
+  ZMESH_INFERENCE_PREFIX_BYTES: String(8 * 2 ** 20),
+  ZMESH_INFERENCE_EXPERT_BYTES: String(4 * 2 ** 20),
+  ZMESH_INFERENCE_SPECTRUM_BYTES: String(4 * 2 ** 20),
+};
 
 interface Series {
   readonly memory: Sample[];
@@ -50,7 +57,7 @@ const steps: (() => Promise<void> | void)[] = [];
 const cleanup: Cleanup = { after: (fn) => steps.push(fn) };
 try {
   report.say(`${minutes} minutes, seed ${seed}`);
-  const mesh = await startChaosMesh(cleanup, { replicas: 1 });
+  const mesh = await startChaosMesh(cleanup, { replicas: 1, env: CACHES });
   const questions = await askUndisturbed(mesh.dispatcher);
   const load = startLoad({
     client: mesh.dispatcher,
