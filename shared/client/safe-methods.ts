@@ -9,7 +9,15 @@ export const SAFE_METHODS: {
   readonly dispatcher: readonly (keyof DispatcherServiceService & string)[];
   readonly registry: readonly (keyof ExpertRegistryServiceService & string)[];
 } = {
-  dispatcher: ['generate', 'complete', 'classify', 'tokenize', 'listModels'],
+  dispatcher: [
+    'generate',
+    'complete',
+    'classify',
+    'tokenize',
+    'listModels',
+    'getAdaptation',
+    'watchAdaptation',
+  ],
   registry: [
     'getModel',
     'listRegisteredModels',
