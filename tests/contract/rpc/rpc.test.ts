@@ -128,7 +128,8 @@ test('a deadline stops the call on both sides', async (t) => {
   await assert.rejects(client.getModel({ name: 'm' }, { deadline }), withReason('DEADLINE', /deadline/));
   assert.ok(Math.abs(seen! - deadline) < 50);
   for (let waited = 0; !reason && waited < 200; waited++) await sleep(10);
-  assert.ok(reason instanceof ZmeshError && reason.reason === 'DEADLINE');
+  // The caller's clock may be first: it leaves, and the server hears that before its own, slightly later deadline.
+  assert.ok(reason instanceof ZmeshError && /^(DEADLINE|CANCELLED)$/.test(reason.reason));
 });
 
 test('a signal cancels a unary call with its own reason', async (t) => {
