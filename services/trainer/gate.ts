@@ -2,7 +2,6 @@ import { bootstrapMean } from '#shared/statistics/bootstrap.js';
 import { comparePaired, type PairedComparison } from '#shared/statistics/paired.js';
 import { scoreOf } from '#shared/statistics/score.js';
 import type { Interval } from '#shared/statistics/wilson.js';
-import type { TaskItem } from '#shared/tasks/task.js';
 
 /** One question, answered by the base and by the expert. */
 export interface PairedRewards {
@@ -77,14 +76,6 @@ export function decide(own: GateTask, others: readonly GateTask[], rule: GateRul
     own: compared,
     others: rest,
   };
-}
-
-/** The questions of a split that are none of the `used` ones: neither their ids nor what is asked. */
-export function heldOut(split: readonly TaskItem[], used: readonly TaskItem[]): TaskItem[] {
-  const asked = ({ system, prompt }: TaskItem): string => JSON.stringify([system ?? null, prompt]);
-  const ids = new Set(used.map(({ id }) => id));
-  const questions = new Set(used.map(asked));
-  return split.filter((item) => !ids.has(item.id) && !questions.has(asked(item)));
 }
 
 function compare({ task, pairs }: GateTask, seed: bigint): Omit<TaskComparison, 'harm'> {

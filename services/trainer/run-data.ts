@@ -3,9 +3,9 @@ import type { RunSpec, TrainingTask } from '#proto/zmesh/v1/trainer.js';
 import { ZmeshError } from '#shared/errors.js';
 import { checkName, OTHER } from '#shared/svf/names.js';
 import { taskHash } from '#shared/tasks/hash.js';
+import { heldOut } from '#shared/tasks/held-out.js';
 import { parseTaskItems } from '#shared/tasks/parse.js';
 import type { TaskItem } from '#shared/tasks/task.js';
-import { heldOut } from './gate.js';
 
 /** The questions of a run. */
 export interface RunData {

@@ -1,6 +1,7 @@
 import { ExpertKind } from '#proto/zmesh/v1/expert_registry.js';
 import { Run, RunSpec } from '#proto/zmesh/v1/trainer.js';
 import { encodeTaskItems } from '#shared/tasks/encode.js';
+import { heldOut } from '#shared/tasks/held-out.js';
 import { loadTask } from '#shared/tasks/load-task.js';
 import type { Task } from '#shared/tasks/task.js';
 import { TRAINER_OPTION, withTrainer } from '../clients.js';
@@ -70,6 +71,12 @@ export const train = defineCommand({
       max: 2 ** 31,
       integer: true,
     });
+    const test = heldOut(task.splits.test, [...task.splits.train, ...task.splits.val]);
+    const shared = task.splits.test.length - test.length;
+    if (shared > 0)
+      io.err.write(
+        `${shared} of ${task.splits.test.length} test questions are trained on too: left out of the test\n`,
+      );
     const spec = RunSpec.create({
       model: values.model ?? '',
       expert: values.expert ?? task.name,
@@ -77,7 +84,7 @@ export const train = defineCommand({
         name: task.name,
         train: splitBytes(task, 'train'),
         validation: splitBytes(task, 'val'),
-        test: splitBytes(task, 'test'),
+        test: Buffer.from(encodeTaskItems(test), 'utf8'),
       },
       algorithm: values.algorithm ?? '',
       preset: values.preset ?? '',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decide, GATE_DEFAULTS, type GateTask, heldOut } from '#services/trainer/gate.js';
+import { decide, GATE_DEFAULTS, type GateTask } from '#services/trainer/gate.js';
+import { heldOut } from '#shared/tasks/held-out.js';
 import { question } from './softmax-policy.js';
 
 const RULE = { ...GATE_DEFAULTS, seed: 1n };

@@ -1,0 +1,67 @@
+import { join } from 'node:path';
+import { EMBEDDED_FOLDER } from '#deploy/local/embedded-model.js';
+import { type LocalMesh, startMesh } from '#deploy/local/runner.js';
+import { LOCAL_SETTINGS } from '#deploy/local/settings.js';
+import { DispatcherServiceService } from '#proto/zmesh/v1/dispatcher.js';
+import { TrainerServiceService } from '#proto/zmesh/v1/trainer.js';
+import { loadSettings } from '#shared/config.js';
+import { zmeshHome } from '#shared/paths.js';
+import { connect, type RpcClient } from '#shared/rpc/client.js';
+import { loadTask } from '#shared/tasks/load-task.js';
+import type { Split, TaskItem, TaskSplit } from '#shared/tasks/task.js';
+
+/** A mesh to gather evidence on. */
+export interface EvidenceMesh {
+  readonly dispatcher: RpcClient<DispatcherServiceService>;
+  readonly trainer: RpcClient<TrainerServiceService>;
+  stop(): Promise<void>;
+}
+
+/** Folder of everything that evidence runs keep. */
+export function evidenceHome(): string {
+  return join(zmeshHome(), 'evidence');
+}
+
+/** Starts a mesh of its own, whose registry and runs stay between evidence runs. */
+export async function startEvidenceMesh(
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<EvidenceMesh> {
+  const home = evidenceHome();
+  const env = { ...process.env, ZMESH_HOME: home, ZMESH_LOG_LEVEL: 'warn' };
+  const settings = loadSettings(LOCAL_SETTINGS, {});
+  const mesh: LocalMesh = await startMesh({ home, settings, env, say, progress: say, signal });
+  const { addresses } = mesh;
+  const dispatcher = connect(DispatcherServiceService, {
+    address: addresses.dispatcher,
+    unavailable: 'INFERENCE_UNAVAILABLE',
+  });
+  const trainer = connect(TrainerServiceService, {
+    address: addresses.trainer,
+    unavailable: 'TRAINER_UNAVAILABLE',
+  });
+  return {
+    dispatcher,
+    trainer,
+    async stop() {
+      dispatcher.close();
+      trainer.close();
+      await mesh.stop();
+    },
+  };
+}
+
+/** Questions of a demo task's split, the first ones. */
+export async function questionsOf(
+  task: string,
+  split: Split,
+  count = Number.POSITIVE_INFINITY,
+): Promise<TaskItem[]> {
+  const { splits } = await loadTask(join(EMBEDDED_FOLDER, 'tasks', task));
+  return splits[split].slice(0, count);
+}
+
+/** Test questions of demo tasks. */
+export function testTasks(tasks: readonly string[], count: number): Promise<TaskSplit[]> {
+  return Promise.all(tasks.map(async (name) => ({ name, items: await questionsOf(name, 'test', count) })));
+}
