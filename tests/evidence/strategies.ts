@@ -215,8 +215,7 @@ async function adaptAndAnswer(
       withoutBaseArm: false,
     },
   });
-  let last: Awaited<ReturnType<typeof finished>>;
-  last = await finished(mesh, name, spec, signal);
+  const last = await finished(mesh, name, spec, signal);
   const strategy: Strategy = { kind: { $case: 'adaptation', value: { adaptation: name } } };
   const [answers] = await answersOf(mesh, {
     task,
