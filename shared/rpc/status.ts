@@ -88,6 +88,8 @@ export function errorOf(status: grpc.ServiceError, unavailable: Reason): ZmeshEr
 
 /** Whether HTTP/2 and not the peer's handler ended the call: grpc-js tells it with codes that otherwise mean something else. */
 function connectionBroke({ code, details }: grpc.ServiceError): boolean {
+  // Whoever cancels himself has a signal, or is told 'Cancelled on client'.
+  if (code === grpc.status.CANCELLED) return details === 'Call cancelled';
   if (code === grpc.status.INTERNAL) return details.startsWith('Received RST_STREAM with code');
   return code === grpc.status.RESOURCE_EXHAUSTED && details.startsWith('Bandwidth exhausted');
 }
