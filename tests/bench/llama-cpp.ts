@@ -18,7 +18,7 @@ import { median, table } from './support/statistics.js';
 
 const MODEL = 'smollm2-135m';
 const ROUNDS = 3;
-const SWEEP_ROUNDS = 2;
+const SWEEP_ROUNDS = 1;
 const PROMPT = 64;
 const TOKENS = 17;
 const THREADS = [1, 2];
