@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
@@ -13,6 +13,8 @@ import { helmTool } from './tools.mjs';
 const CHART = join(root, 'deploy/helm/zmesh');
 /** The oldest Kubernetes of Chart.yaml, and the newest whose schemas the validator holds. */
 const KUBERNETES = ['1.30', '1.37'];
+/** So long a script that waits must have waited. */
+const WAIT_MS = 2000;
 /** Values that must be refused, and what helm says then. */
 const REFUSED = [
   [['--set', 'inference.replicaCount=3'], /additional properties 'replicaCount' not allowed|replicaCount/],
@@ -43,6 +45,7 @@ export async function checkHelm() {
     checkSchemas(validate, rendered);
     await checkCustomResources(manifests);
     await checkManifests(manifests);
+    checkWaiting(manifests);
     await checkNatsConfig(manifests);
     say(
       `helm chart with ci/${file}: ${manifests.length} manifests, linted, valid in Kubernetes ${KUBERNETES.join(' and ')}`,
@@ -56,6 +59,35 @@ export async function checkHelm() {
       throw new Error(`helm should refuse ${args.join(' ')}, it said: ${fault}`);
   }
   say(`helm chart: ${REFUSED.length} kinds of wrong values are refused`);
+}
+
+/** Runs the script that waits for the import as it stands: it ends once every `model.json` is there, and not before. */
+function checkWaiting(manifests) {
+  const { spec } = manifests.find(
+    ({ kind, metadata }) => kind === 'Deployment' && /-inference$/.test(metadata.name),
+  );
+  const { command, args } = spec.template.spec.initContainers.find(({ name }) => name === 'wait-for-models');
+  const folder = mkdtempSync(join(tmpdir(), 'zmesh-models-'));
+  const [script, ...others] = args;
+  const wait = () =>
+    spawnSync(
+      command[0],
+      [...command.slice(1), script.replaceAll('/var/lib/zmesh/models', folder), ...others],
+      {
+        timeout: WAIT_MS,
+      },
+    ).status;
+  try {
+    const models = others.slice(1);
+    for (const model of models) {
+      if (wait() === 0) throw new Error(`inference does not wait for the import of ${model}`);
+      mkdirSync(join(folder, model));
+      writeFileSync(join(folder, model, 'model.json'), '{}');
+    }
+    if (models.length === 0 || wait() !== 0) throw new Error('inference waits although every model is there');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 function checkSchemas([python, program], rendered) {
