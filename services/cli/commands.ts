@@ -27,6 +27,7 @@ import { modelImport } from './commands/model-import.js';
 import { modelList } from './commands/model-list.js';
 import { modelShow } from './commands/model-show.js';
 import { runsCancel, runsPause, runsResume } from './commands/runs-change.js';
+import { runsCompare } from './commands/runs-compare.js';
 import { runsList } from './commands/runs-list.js';
 import { runsShow } from './commands/runs-show.js';
 import { runsWatch } from './commands/runs-watch.js';
@@ -48,6 +49,7 @@ export const COMMANDS: readonly Command[] = [
   train,
   runsList,
   runsShow,
+  runsCompare,
   runsWatch,
   runsPause,
   runsResume,
