@@ -1,3 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { EMBEDDED_FOLDER } from '#deploy/local/embedded-model.js';
 import { type LocalMesh, startMesh } from '#deploy/local/runner.js';
@@ -5,10 +9,13 @@ import { LOCAL_SETTINGS } from '#deploy/local/settings.js';
 import { DispatcherServiceService } from '#proto/zmesh/v1/dispatcher.js';
 import { TrainerServiceService } from '#proto/zmesh/v1/trainer.js';
 import { loadSettings } from '#shared/config.js';
-import { zmeshHome } from '#shared/paths.js';
+import { projectRoot, zmeshHome } from '#shared/paths.js';
 import { connect, type RpcClient } from '#shared/rpc/client.js';
 import { loadTask } from '#shared/tasks/load-task.js';
 import type { Split, TaskItem, TaskSplit } from '#shared/tasks/task.js';
+
+/** The real model, as `zmesh model fetch` names it. */
+export const REAL_MODEL = 'smollm2-135m';
 
 /** A mesh to gather evidence on. */
 export interface EvidenceMesh {
@@ -22,14 +29,23 @@ export function evidenceHome(): string {
   return join(zmeshHome(), 'evidence');
 }
 
-/** Starts a mesh of its own, whose registry and runs stay between evidence runs. */
+/**
+ * Starts a mesh of its own, whose registry and runs stay between evidence runs. With `real` it serves the real model alone, which
+ * is fetched and prepared first if it is not there.
+ */
 export async function startEvidenceMesh(
   say: (line: string) => void,
-  signal: AbortSignal,
+  { real, signal }: { readonly real: boolean; readonly signal: AbortSignal },
 ): Promise<EvidenceMesh> {
   const home = evidenceHome();
-  const env = { ...process.env, ZMESH_HOME: home, ZMESH_LOG_LEVEL: 'warn' };
-  const settings = loadSettings(LOCAL_SETTINGS, {});
+  const env = {
+    ...process.env,
+    ZMESH_HOME: home,
+    ZMESH_LOG_LEVEL: 'warn',
+    ...(real ? { ZMESH_INFERENCE_THREADS: String(availableParallelism()) } : {}),
+  };
+  if (real) await fetchReal(home, env);
+  const settings = loadSettings(LOCAL_SETTINGS, real ? { ZMESH_INFERENCE_MODELS: REAL_MODEL } : {});
   const mesh: LocalMesh = await startMesh({ home, settings, env, say, progress: say, signal });
   const { addresses } = mesh;
   const dispatcher = connect(DispatcherServiceService, {
@@ -49,6 +65,17 @@ export async function startEvidenceMesh(
       await mesh.stop();
     },
   };
+}
+
+async function fetchReal(home: string, env: NodeJS.ProcessEnv): Promise<void> {
+  if (existsSync(join(home, 'models', REAL_MODEL))) return;
+  const command = join(projectRoot, 'dist/services/cli/main.js');
+  const child = spawn(process.execPath, [command, 'model', 'fetch', REAL_MODEL], {
+    env,
+    stdio: ['ignore', 2, 2],
+  });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  if (code !== 0) throw new Error(`${REAL_MODEL} could not be fetched`);
 }
 
 /** Questions of a demo task's split, the first ones. */

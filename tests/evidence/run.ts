@@ -1,5 +1,6 @@
 /**
- * `npm run evidence -- [experts | strategies] [--quick]`: measures, and writes docs/evidence.md with its pictures. Resumable:
+ * `npm run evidence -- [experts | strategies | real] [--quick]`: measures, and writes docs/evidence.md with its pictures. Without a
+ * part: experts and strategies; `real` fetches a model of 135 M parameters and takes an hour or more (`--steps` shortens it for a trial). Resumable:
  * what was measured is kept in <ZMESH_HOME>/evidence; `--fresh` measures all of it again.
  */
 import { rmSync } from 'node:fs';
@@ -9,11 +10,13 @@ import { type ExpertsGrid, expertsSteps, measureExperts, type TrainingConfig } f
 import { expertsPart } from './experts-report.js';
 import { evidenceHome, startEvidenceMesh } from './mesh.js';
 import { writePart } from './page.js';
+import { measureReal, REAL_CONFIGS } from './real.js';
+import { realPart } from './real-report.js';
 import { createSteps } from './steps.js';
 import { measureStrategies, type StrategiesGrid, strategiesSteps } from './strategies.js';
 import { strategiesPart } from './strategies-report.js';
 
-const PARTS = ['experts', 'strategies'] as const;
+const PARTS = ['experts', 'strategies', 'real'] as const;
 type Part = (typeof PARTS)[number];
 
 const STRATEGIES: Readonly<Record<'full' | 'quick', StrategiesGrid>> = {
@@ -88,23 +91,24 @@ const EXPERTS: Readonly<Record<'full' | 'quick', ExpertsGrid>> = {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: 'boolean' }, fresh: { type: 'boolean' } },
+  options: { quick: { type: 'boolean' }, fresh: { type: 'boolean' }, steps: { type: 'string' } },
 });
 const wrong = positionals.find((name) => !(PARTS as readonly string[]).includes(name));
 if (wrong !== undefined) {
   process.stderr.write(
-    `npm run evidence -- [${PARTS.join(' | ')}] [--quick] [--fresh]; "${wrong}" is no part\n`,
+    `npm run evidence -- [${PARTS.join(' | ')}] [--quick] [--fresh] [--steps N]; "${wrong}" is no part\n`,
   );
   process.exit(2);
 }
-const parts = positionals.length > 0 ? (positionals as Part[]) : PARTS;
+const parts: readonly Part[] = positionals.length > 0 ? (positionals as Part[]) : ['experts', 'strategies'];
+const steps = values.steps === undefined ? undefined : Number(values.steps);
 const size = values.quick ? 'quick' : 'full';
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 if (values.fresh) rmSync(evidenceHome(), { recursive: true, force: true });
 
 const stop = new AbortController();
 process.once('SIGINT', () => stop.abort(new Error('interrupted; the same command goes on from here')));
-const mesh = await startEvidenceMesh(say, stop.signal);
+const mesh = await startEvidenceMesh(say, { real: parts.includes('real'), signal: stop.signal });
 try {
   for (const part of parts) {
     const folder = join(evidenceHome(), 'found', `${part}-${size}`);
@@ -119,6 +123,10 @@ try {
         stop.signal,
       );
       say(`${writePart(expertsPart(found, grid, quick))} written`);
+    } else if (part === 'real') {
+      const kept = createSteps(join(evidenceHome(), 'found/real'), REAL_CONFIGS.length, say);
+      const runs = await measureReal(mesh, kept, { steps, signal: stop.signal });
+      say(`${writePart(realPart(runs, steps !== undefined))} written`);
     } else {
       const grid = STRATEGIES[size];
       say(`strategies: ${JSON.stringify(grid)}`);
