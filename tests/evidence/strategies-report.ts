@@ -70,9 +70,7 @@ function columnsOf(found: StrategiesFound, best: readonly Answers[], grid: Strat
     { name: 'best expert', of: (task: string) => best.find((one) => one.task === task)!.right.map(Number) },
     { name: 'uniform', of: fixed('uniform') },
     ...grid.shots.map((shots) => ({ name: `${shots}-shot`, of: few(shots, false) })),
-    ...(grid.perMatrix
-      ? grid.shots.map((shots) => ({ name: `${shots}-shot, by matrix`, of: few(shots, true) }))
-      : []),
+    ...grid.perMatrixShots.map((shots) => ({ name: `${shots}-shot, by matrix`, of: few(shots, true) })),
   ];
 }
 
@@ -161,8 +159,8 @@ function alphaPicture(found: StrategiesFound, grid: StrategiesGrid) {
 }
 
 function costTable(found: StrategiesFound, grid: StrategiesGrid): string {
-  const rows = grid.shots.flatMap((shots) =>
-    (grid.perMatrix ? [false, true] : [false]).map((perMatrix) => {
+  const rows = [false, true].flatMap((perMatrix) =>
+    (perMatrix ? grid.perMatrixShots : grid.shots).map((shots) => {
       const all = found.adapted.filter((one) => one.shots === shots && one.perMatrix === perMatrix);
       return [
         `${shots}-shot${perMatrix ? ', by matrix' : ''}`,

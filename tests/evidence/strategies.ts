@@ -29,8 +29,8 @@ export interface StrategiesGrid {
   readonly shots: readonly number[];
   /** Draws of the shots. */
   readonly draws: number;
-  /** α by matrix too. */
-  readonly perMatrix: boolean;
+  /** Numbers of shots that are also searched with one α an expert and matrix. */
+  readonly perMatrixShots: readonly number[];
   readonly population: number;
   readonly generations: number;
   /** Folds of each search's cross-validation; 0 = leave one out up to ten. */
@@ -87,8 +87,8 @@ const FIXED: readonly EvalStrategy[] = [
 ];
 
 /** How many measurements a grid takes. */
-export function strategiesSteps({ shots, draws, perMatrix }: StrategiesGrid): number {
-  return TASKS.length * (2 + shots.length * draws * (perMatrix ? 2 : 1));
+export function strategiesSteps({ shots, draws, perMatrixShots }: StrategiesGrid): number {
+  return TASKS.length * (2 + (shots.length + perMatrixShots.length) * draws);
 }
 
 /** Measures the three strategies of the paper, and what they are compared with, on the demo suite's tasks. */
@@ -114,8 +114,8 @@ export async function measureStrategies(
     );
     bestExpert[task] = bestOf(onValidation);
     const pool = await poolOf(task);
-    for (const perMatrix of grid.perMatrix ? [false, true] : [false])
-      for (const shots of grid.shots)
+    for (const perMatrix of [false, true])
+      for (const shots of perMatrix ? grid.perMatrixShots : grid.shots)
         for (let draw = 0; draw < grid.draws; draw++) {
           const name = `ev-${task}-${shots}-${perMatrix ? 'm' : 'g'}-${draw}-${grid.population}x${grid.generations}`;
           adapted.push(
