@@ -105,6 +105,12 @@ export const ZMESH = {
   JOB_KIND: 'zmesh.job.kind',
   /** `queued`, `running`, `paused`, `succeeded`, `failed`, `cancelled`; on metrics. */
   JOB_STATE: 'zmesh.job.state',
+  /** Mixtures of a search's wave. */
+  CANDIDATES: 'zmesh.candidates',
+  /** Calls that a span stands for. */
+  CALLS: 'zmesh.calls',
+  /** Tokens that a search that shares nothing would have generated. */
+  NAIVE_TOKENS: 'zmesh.tokens.naive',
   /** Name of a connection to NATS. */
   CONNECTION: 'zmesh.nats.connection',
 } as const;
@@ -118,4 +124,8 @@ export const SPAN = {
   ENGINE_PREFILL: 'engine prefill',
   ENGINE_DECODE: 'engine decode',
   ENGINE_GRADIENT: 'engine gradient',
+  JOB_QUEUE: 'queued',
+  WAVE_SCORE: 'wave: likelihood of references',
+  WAVE_GENERATE: 'wave: answers',
+  PUBLISH: 'choose and publish',
 } as const;

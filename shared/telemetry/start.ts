@@ -21,6 +21,7 @@ import { metricExporter, spanExporter } from './exporters.js';
 import { headSampler } from './head-sampler.js';
 import { observeProcess } from './process-metrics.js';
 import { prometheusPage } from './prometheus.js';
+import { respectQuiet } from './quiet.js';
 import { recordEverything } from './sampler.js';
 import { sinkProcessor } from './sink-processor.js';
 
@@ -76,7 +77,7 @@ export function startTelemetry(service: string, options: TelemetryOptions = {}):
   const tracing = new NodeTracerProvider({
     resource,
     spanProcessors: silent ? [] : spanProcessors,
-    sampler: sink && !silent ? recordEverything(head) : head,
+    sampler: respectQuiet(sink && !silent ? recordEverything(head) : head),
   });
   tracing.register();
 

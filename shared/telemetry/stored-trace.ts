@@ -55,6 +55,8 @@ export interface TraceSummary {
   readonly failed: boolean;
   /** True if it holds a question to the dispatcher: Generate, Complete or Classify. */
   readonly question: boolean;
+  /** True if it holds a search for an adaptation: `DispatcherService/Adapt`. */
+  readonly adaptation: boolean;
   /** False while spans are missing: the trace is not over, or a process did not send its part. */
   readonly complete: boolean;
   readonly keep: Keep;

@@ -5,6 +5,8 @@ const QUESTIONS: ReadonlySet<string> = new Set(
   ['Generate', 'Complete', 'Classify'].map((method) => `zmesh.v1.DispatcherService/${method}`),
 );
 
+const ADAPT = 'zmesh.v1.DispatcherService/Adapt';
+
 /** The spans whose parent did not arrive: roots, spans called from outside the mesh, and orphans. */
 export function topSpans(spans: readonly StoredSpan[]): StoredSpan[] {
   const ids = new Set(spans.map((span) => span.spanId));
@@ -49,6 +51,7 @@ export function summarise(spans: readonly StoredSpan[], keep: Keep): TraceSummar
     services: new Set(spans.map((span) => span.service)).size,
     failed: isFailed(spans),
     question: spans.some((span) => QUESTIONS.has(span.name)),
+    adaptation: spans.some((span) => span.name === ADAPT),
     complete: isComplete(spans),
     keep,
   };

@@ -11,6 +11,8 @@ export const TRACE_HELP = `zmesh trace: where did the time go
 
   zmesh trace <id>        draw one trace; the beginning of its id is enough
   zmesh trace --last      draw the last question's trace
+  zmesh trace --last --adaptation
+                          draw the last search for an adaptation: queue, generations, waves, publication
   zmesh trace --list      the traces that are kept, newest first
   zmesh trace --stats     p50, p90, p99 of both passes by strategy, of the engine's phases and of served calls
 
@@ -39,6 +41,7 @@ export interface TraceIo {
 interface Request {
   readonly show: 'trace' | 'last' | 'list' | 'stats' | 'help';
   readonly id: string;
+  readonly adaptation: boolean;
   readonly limit: number;
   readonly json: boolean;
 }
@@ -85,16 +88,21 @@ async function answer(request: Request, store: TraceStoreClient, io: TraceIo): P
     return request.json ? json(traces) : drawList(traces, paint);
   }
   const trace =
-    request.show === 'last' ? await lastTrace(store) : await store.settledTrace(request.id, WAIT_MS);
+    request.show === 'last' ? await lastTrace(store, request) : await store.settledTrace(request.id, WAIT_MS);
   return request.json ? json(trace) : drawWaterfall(trace, io.columns, paint);
 }
 
-/** The last question's trace; where nobody asked yet, the last of all. */
-async function lastTrace(store: TraceStoreClient): Promise<StoredTrace> {
+/** The last question's trace; where nobody asked yet, the last of all. Likewise the last adaptation's, but then nothing else. */
+async function lastTrace(store: TraceStoreClient, { adaptation }: Request): Promise<StoredTrace> {
   await new Promise((resolve) => setTimeout(resolve, ARRIVAL_MS));
   const traces = await store.list(LAST_AMONG);
-  const last = traces.find((trace) => trace.question) ?? traces[0];
-  if (!last) throw new TraceStoreError('no traces are kept yet');
+  const last = adaptation
+    ? traces.find((trace) => trace.adaptation)
+    : (traces.find((trace) => trace.question) ?? traces[0]);
+  if (!last)
+    throw new TraceStoreError(
+      adaptation ? 'no adaptation is among the last traces' : 'no traces are kept yet',
+    );
   return store.settledTrace(last.traceId, WAIT_MS);
 }
 
@@ -102,6 +110,7 @@ async function lastTrace(store: TraceStoreClient): Promise<StoredTrace> {
 function readArguments(args: string[]): Request | string {
   const options = {
     last: { type: 'boolean', default: false },
+    adaptation: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
     stats: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
@@ -112,9 +121,11 @@ function readArguments(args: string[]): Request | string {
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
     const limit = Number(values.limit);
     const id = positionals[0]?.toLowerCase() ?? '';
-    if (values.help) return { show: 'help', id, limit, json: false };
+    const { adaptation } = values;
+    if (values.help) return { show: 'help', id, adaptation, limit, json: false };
     const asked = positionals.length + [values.last, values.list, values.stats].filter(Boolean).length;
     if (asked !== 1) return 'give one of <id>, --last, --list, --stats';
+    if (adaptation && !values.last) return '--adaptation goes with --last';
     if (id !== '' && !/^[0-9a-f]{4,32}$/.test(id)) {
       return `a trace id is 32 hex digits or at least the first 4 of them, not ${JSON.stringify(id)}`;
     }
@@ -122,7 +133,7 @@ function readArguments(args: string[]): Request | string {
       return `--limit is a whole number from 1 to ${LIST_LIMIT_MAX}, not ${values.limit}`;
     }
     const show = values.last ? 'last' : values.list ? 'list' : values.stats ? 'stats' : 'trace';
-    return { show, id, limit, json: values.json };
+    return { show, id, adaptation, limit, json: values.json };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

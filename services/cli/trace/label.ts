@@ -37,10 +37,15 @@ export function spanDetail(span: StoredSpan): string {
       parts.push(...count(read(GEN_AI.USAGE_INPUT_TOKENS), 'token'));
       parts.push(...count(read(GEN_AI.USAGE_CACHE_READ_INPUT_TOKENS), 'cached', ''));
       break;
+    case SPAN.WAVE_SCORE:
+    case SPAN.WAVE_GENERATE:
+      parts.push(...count(read(ZMESH.CALLS), 'call'));
+      break;
     case SPAN.ENGINE_DECODE:
       parts.push(...count(read(GEN_AI.USAGE_OUTPUT_TOKENS), 'token'));
       break;
   }
+  if (read(ZMESH.CANDIDATES) !== undefined) parts.push(...waveDetail(span));
   return clean(parts.join(' · '));
 }
 
@@ -60,6 +65,16 @@ export function formatMs(ms: number): string {
 /** Text without control characters: what a process put into a span must not steer the terminal. */
 export function clean(text: string): string {
   return text.replace(/\p{Cc}+/gu, ' ');
+}
+
+function waveDetail({ attributes }: StoredSpan): string[] {
+  const generated = attributes[GEN_AI.USAGE_OUTPUT_TOKENS];
+  const naive = attributes[ZMESH.NAIVE_TOKENS];
+  const tokens = typeof generated === 'number' && typeof naive === 'number' && naive > 0;
+  return [
+    ...count(attributes[ZMESH.CANDIDATES], 'candidate'),
+    ...(tokens ? [`${generated} of ${naive} tokens`] : []),
+  ];
 }
 
 function strategy(span: StoredSpan): string[] {

@@ -34,6 +34,7 @@ export function drawWaterfall(trace: StoredTrace, columns: number, paint: Paint)
   }
   for (const row of rows.slice(0, ROWS_MAX)) {
     lines.push(drawRow(row, trace, layout, paint));
+    if (row.folded.spans > 0) lines.push(paint(fit(foldedText(row, layout), width).trimEnd(), 'dim'));
     if (row.origin) {
       const text = `${' '.repeat(layout.service)}${row.below}${failureText(row.span)}`;
       lines.push(paint(fit(text, width).trimEnd(), 'red'));
@@ -41,6 +42,11 @@ export function drawWaterfall(trace: StoredTrace, columns: number, paint: Paint)
   }
   if (rows.length > ROWS_MAX) lines.push(`… and ${rows.length - ROWS_MAX} more spans (--json shows all)`);
   return lines;
+}
+
+function foldedText({ below, folded }: Row, { service }: Columns): string {
+  const text = `… ${folded.spans} shorter ones, ${formatMs(folded.durationMs)} ms together (--json shows all)`;
+  return `${' '.repeat(service)}${below}${text}`;
 }
 
 function header({ summary }: StoredTrace, width: number, paint: Paint): string[] {
@@ -84,12 +90,14 @@ function drawRow(row: Row, trace: StoredTrace, layout: Columns, paint: Paint): s
   const bar: Bar = {
     startMs: span.startMs - trace.summary.startMs,
     durationMs: span.durationMs,
-    fill: span.name === SPAN.ENGINE_QUEUE ? '░' : span.name === SPAN.ENGINE_PREFILL ? '▒' : 'solid',
+    fill: isWait(span.name) ? '░' : span.name === SPAN.ENGINE_PREFILL ? '▒' : 'solid',
   };
   const drawn = paint(drawBar(bar, trace.summary.durationMs, layout.bar), colour);
   const time = `${span.failed ? '✗ ' : ''}${formatMs(span.durationMs)}`.padStart(MS_WIDTH);
   return `${paint(service, 'dim')}${named} ${drawn}${paint(time, span.failed ? 'red' : undefined)}`;
 }
+
+const isWait = (name: string): boolean => name === SPAN.ENGINE_QUEUE || name === SPAN.JOB_QUEUE;
 
 function nameText(row: Row): string {
   const detail = spanDetail(row.span);
@@ -98,7 +106,7 @@ function nameText(row: Row): string {
 
 function colourOf({ span, pass }: Row): Colour | undefined {
   if (span.failed) return 'red';
-  if (span.name === SPAN.ENGINE_QUEUE) return 'yellow';
+  if (isWait(span.name)) return 'yellow';
   if (span.kind === 'producer' || span.kind === 'consumer') return 'magenta';
   if (pass === undefined) return undefined;
   return pass === 'first' ? 'cyan' : 'green';

@@ -1,10 +1,13 @@
-import { context, propagation, ROOT_CONTEXT } from '@opentelemetry/api';
+import { type Context, context, propagation, ROOT_CONTEXT } from '@opentelemetry/api';
 import { JobState } from '#proto/zmesh/v1/adaptation.js';
 import { type JobRecord, JobWish } from '#proto/zmesh/v1/jobs.js';
 import { sleep } from '#shared/deadline.js';
 import { type Reason, ZmeshError } from '#shared/errors.js';
 import type { Logger } from '#shared/log.js';
-import { withSpan } from '#shared/telemetry/spans.js';
+import { monotonicMs } from '#shared/telemetry/clock.js';
+import { SPAN } from '#shared/telemetry/semconv.js';
+import { recordSpan, withSpan } from '#shared/telemetry/spans.js';
+import { msSince } from '#shared/timestamp.js';
 import { ClaimLost, type ClaimParts, claimJob, type JobClaim, JobStopped } from './claim.js';
 import { isOver, type JobKind, keyText } from './job.js';
 import type { JobQueue, QueuedJob } from './queue-jetstream.js';
@@ -136,6 +139,7 @@ async function workOn(
   try {
     const parent = propagation.extract(ROOT_CONTEXT, claim.record.trace);
     const attributes = { 'zmesh.job.id': key.id, 'zmesh.job.attempt': claim.record.attempts };
+    recordQueueTime(claim.record, parent);
     await context.with(parent, () =>
       withSpan(`${key.kind} ${key.id.slice(0, 8)}`, { attributes }, () =>
         options.works[key.kind].work(claim, signal),
@@ -149,6 +153,14 @@ async function workOn(
     await kept.stop();
     await options.store.releaseLease(key).catch(() => {});
   }
+}
+
+/** How long a job waited for its first trainer, as a span. Later attempts have been at work before. */
+function recordQueueTime({ view, attempts }: JobRecord, parent: Context): void {
+  const createdAt = view?.value.createdAt;
+  if (attempts > 1 || !createdAt) return;
+  const endMs = monotonicMs();
+  recordSpan(SPAN.JOB_QUEUE, { parent, startMs: endMs - Math.max(0, msSince(createdAt)), endMs });
 }
 
 /** Renews lease and message, and watches for the wish to cancel; aborts `ending` when there is no use in going on. */

@@ -7,6 +7,7 @@ import type { RpcClient } from '#shared/rpc/client.js';
 import { BASE, formatExpertName, parseExpertName } from '#shared/svf/names.js';
 import { normalisationName } from '#shared/svf/normalisation.js';
 import type { TaskItem } from '#shared/tasks/task.js';
+import { GEN_AI, SPAN, ZMESH } from '#shared/telemetry/semconv.js';
 import { withSpan } from '#shared/telemetry/spans.js';
 import { msSince, timestamp } from '#shared/timestamp.js';
 import type { JobClaim } from '../jobs/claim.js';
@@ -75,7 +76,9 @@ export function searchWork(workshop: SearchWorkshop): JobWork {
         const table = new ScoreTable(items.length);
         const { state, cutShort } = await search(work, await resume(claim, table), table);
         const outcome = outcomeOf(plan, state, table);
-        await publishSearch({ work, state, outcome, cutShort, registry: workshop.registry });
+        await withSpan(SPAN.PUBLISH, {}, () =>
+          publishSearch({ work, state, outcome, cutShort, registry: workshop.registry }),
+        );
       } finally {
         close();
       }
@@ -154,8 +157,13 @@ async function search(
     const wave = waveOf(plan, state, step);
     const cost = await withSpan(
       nameOf(step, state),
-      { attributes: { 'zmesh.candidates': wave.candidates.length } },
-      () => scoreWave(plan, wave, { table, trials, signal }),
+      { attributes: { [ZMESH.CANDIDATES]: wave.candidates.length } },
+      async (span) => {
+        const spent = await scoreWave(plan, wave, { table, trials, signal });
+        span.setAttribute(GEN_AI.USAGE_OUTPUT_TOKENS, spent.generated);
+        span.setAttribute(ZMESH.NAIVE_TOKENS, spent.naive);
+        return spent;
+      },
     );
     state = afterWave(plan, state, { step, table, cost });
     const checkpoint = SearchCheckpoint.encode({

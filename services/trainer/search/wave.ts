@@ -1,4 +1,7 @@
 import type { Mixture } from '#proto/zmesh/v1/common.js';
+import { withoutSpans } from '#shared/telemetry/quiet.js';
+import { SPAN, ZMESH } from '#shared/telemetry/semconv.js';
+import { withSpan } from '#shared/telemetry/spans.js';
 import type { ScoreTable } from './scores.js';
 import type { SearchCost, SearchPlan, Wave } from './search.js';
 import { candidateMixture } from './search.js';
@@ -55,7 +58,7 @@ export async function scoreWave(
     const unscored = pairs(mixtures.keys()).filter(
       ({ key, example }) => table.get(key, example).logLikelihood === undefined,
     );
-    await trials.all(unscored, signal, async ({ key, mixture, example }, stopped) => {
+    await counted(SPAN.WAVE_SCORE, unscored, trials, signal, async ({ key, mixture, example }, stopped) => {
       table.set(key, example, { logLikelihood: await trials.likelihood(example, mixture, stopped) });
     });
   }
@@ -75,7 +78,7 @@ async function generate(
 ): Promise<number> {
   let generated = 0;
   const missing = pairs.filter(({ key, example }) => table.get(key, example).right === undefined);
-  await trials.all(missing, signal, async ({ key, mixture, example }, stopped) => {
+  await counted(SPAN.WAVE_GENERATE, missing, trials, signal, async ({ key, mixture, example }, stopped) => {
     const { text, tokens } = await trials.answer(example, mixture, stopped);
     generated += tokens;
     table.set(key, example, {
@@ -84,6 +87,20 @@ async function generate(
     });
   });
   return generated;
+}
+
+/** Runs a wave's calls inside one span that counts them. No call has spans of its own: there are thousands. */
+async function counted(
+  name: string,
+  pairs: readonly Pair[],
+  trials: SearchTrials,
+  signal: AbortSignal,
+  run: (pair: Pair, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  if (pairs.length === 0) return;
+  await withSpan(name, { attributes: { [ZMESH.CALLS]: pairs.length } }, () =>
+    withoutSpans(() => trials.all(pairs, signal, run)),
+  );
 }
 
 async function isRight(

@@ -203,6 +203,7 @@ describe('the list', () => {
       services: 4,
       failed: false,
       question: true,
+      adaptation: false,
       complete: true,
       keep: 'pending',
     });

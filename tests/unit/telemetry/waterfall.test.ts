@@ -180,4 +180,21 @@ describe('the tables', () => {
       '4bf92f3577b34da6a3ce929d0e0e4736  12:00:00.000  zmesh    DispatcherService/Generate     16  100  slow',
     ]);
   });
+
+  test('of very many children holds the longest and the failed, and counts the others with all below them', () => {
+    const children = Array.from({ length: 300 }, (_, i) =>
+      span({ spanId: `1${i}`, parentSpanId: '1', name: `child ${i}`, startMs: i, durationMs: i }),
+    );
+    const spans = [
+      span({ spanId: '1', name: 'root' }),
+      ...children.map((child, i) => (i === 5 ? { ...child, failed: true } : child)),
+      span({ spanId: '9', parentSpanId: children[7]!.spanId, name: 'below a short one' }),
+    ];
+    const rows = traceRows(spans);
+    const names = rows.map((row) => row.span.name);
+    const longest = Array.from({ length: 39 }, (_, i) => `child ${261 + i}`);
+    assert.deepEqual(names, ['root', 'child 5', ...longest]);
+    assert.deepEqual(rows[0]!.folded, { spans: 260, durationMs: (260 * 261) / 2 - 5 });
+    assert.match(draw(spans, 100), /… 260 shorter ones/);
+  });
 });

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { readRun } from '#deploy/local/run-file.js';
+import {
+  type Adaptation,
+  type AdaptationEvent,
+  AdaptationSpec,
+  JobState,
+} from '#proto/zmesh/v1/adaptation.js';
+import { DispatcherServiceService } from '#proto/zmesh/v1/dispatcher.js';
+import { ExpertRegistryServiceService } from '#proto/zmesh/v1/expert_registry.js';
+import { projectRoot } from '#shared/paths.js';
+import { connect } from '#shared/rpc/client.js';
+import type { StoredTrace } from '#shared/telemetry/stored-trace.js';
+import { epochMs } from '#shared/timestamp.js';
+import { lastFirst } from '../support/cleanup.js';
+import { testHome } from '../support/mesh.js';
+
+const JOBS = 10;
+const TRAINERS = 2;
+const JOBS_EACH = 2;
+
+const cleanup = lastFirst({ after });
+const home = await testHome(cleanup);
+home.env.ZMESH_TRAINER_JOBS = String(JOBS_EACH);
+const up = await home.zmesh('up', '--detach', '--replicas', `trainer=${TRAINERS}`);
+assert.equal(up.code, 0, up.err);
+cleanup.after(async () => {
+  await home.zmesh('down');
+});
+const addressOf = (name: string): string =>
+  readRun(home.path)!.processes.find((one) => one.name === name)!.address!;
+const dispatcher = connect(DispatcherServiceService, {
+  address: addressOf('dispatcher'),
+  unavailable: 'INFERENCE_UNAVAILABLE',
+});
+cleanup.after(() => dispatcher.close());
+const registry = connect(ExpertRegistryServiceService, {
+  address: addressOf('expert-registry'),
+  unavailable: 'REGISTRY_UNAVAILABLE',
+});
+cleanup.after(() => registry.close());
+
+interface Line {
+  readonly id: string;
+  readonly prompt: string;
+  readonly answers: readonly string[];
+  readonly max_tokens: number;
+  readonly verifier: unknown;
+}
+
+function specOf(name: string, settings: object = {}): AdaptationSpec {
+  const lines = readFileSync(join(projectRoot, 'models/octo-nano/tasks/arithmetic/train.jsonl'), 'utf8')
+    .split('\n')
+    .slice(0, 3)
+    .map((line) => JSON.parse(line) as Line);
+  const examples = lines.map(({ id, prompt, answers, max_tokens: maxTokens, verifier }) => ({
+    id,
+    prompt,
+    verifier: JSON.stringify(verifier),
+    reference: answers[0] ?? '',
+    maxTokens,
+  }));
+  const small = { population: 4, generations: 2, stage: 3, ...settings };
+  return AdaptationSpec.fromPartial({ model: 'octo-nano', name, examples, settings: small } as never);
+}
+
+async function ask(spec: AdaptationSpec, timeoutS = 0): Promise<Adaptation> {
+  for await (const { event } of dispatcher.adapt({ requestId: '', spec, timeoutS }))
+    return event!.adaptation!;
+  throw new Error('a stream without an event');
+}
+
+async function end(id: string): Promise<Adaptation> {
+  let last: AdaptationEvent | undefined;
+  for await (const { event } of dispatcher.watchAdaptation({ id, afterSequence: 0n })) last = event;
+  return last!.adaptation!;
+}
+
+const ms = (time: Adaptation['createdAt']): number => epochMs(time!);
+
+describe('many adaptations at once', { concurrency: 1 }, () => {
+  test('ten jobs on two trainers: first come first served, bounded, each with its own end', async () => {
+    const asked: Adaptation[] = [];
+    for (let i = 0; i < JOBS; i++) asked.push(await ask(specOf(`many-${i}`)));
+    const dropped = asked[6]!.id;
+    await dispatcher.cancelAdaptation({ id: dropped });
+    const ended = await Promise.all(asked.map(({ id }) => end(id)));
+    for (const job of ended) {
+      const expected = job.id === dropped ? JobState.CANCELLED : JobState.SUCCEEDED;
+      assert.equal(job.state, expected, job.failure?.message);
+    }
+    const done = ended.filter(({ id }) => id !== dropped);
+    // Equal work gives equal results, whoever ran it and whatever ran beside it.
+    const outcomes = done.map(({ result }) =>
+      JSON.stringify(result?.candidates.map(({ kind, score }) => [kind, score])),
+    );
+    assert.equal(new Set(outcomes).size, 1);
+    const atOnce = done.map((job) => {
+      const begun = done.filter(({ startedAt }) => ms(startedAt) <= ms(job.startedAt));
+      return begun.filter(({ finishedAt }) => ms(finishedAt) > ms(job.startedAt)).length;
+    });
+    const places = TRAINERS * JOBS_EACH;
+    assert(Math.max(...atOnce) <= places, `${atOnce}`);
+    assert(Math.max(...atOnce) > JOBS_EACH, `both trainers work: ${atOnce}`);
+    // Who begins together has no order; nobody is overtaken by more than those that begin together.
+    const order = [...done].sort((a, b) => ms(a.startedAt) - ms(b.startedAt));
+    for (const [place, job] of order.entries())
+      assert(Math.abs(place - done.indexOf(job)) < places, `${job.spec?.name} began as number ${place}`);
+    const request = { model: 'octo-nano', includeRetired: true, pageSize: 10, pageToken: '' };
+    for (const job of done) {
+      const { experts } = await registry.listExperts({ ...request, name: job.spec!.name });
+      assert.equal(experts.length, 1, `${job.spec!.name} is published once`);
+    }
+  });
+
+  test('a token budget or a deadline cuts a search short: it says so and names a fixed candidate', async () => {
+    const budget = await end((await ask(specOf('poor', { tokenBudget: 1n }))).id);
+    assert.equal(budget.state, JobState.SUCCEEDED, budget.failure?.message);
+    assert.equal(budget.result?.cutShort, true);
+    const hurried = await end((await ask(specOf('hurried', { generations: 200, population: 64 }), 1)).id);
+    assert.equal(hurried.state, JobState.SUCCEEDED, hurried.failure?.message);
+    assert.equal(hurried.result?.cutShort, true);
+  });
+
+  test('one trace from Adapt through the queue and each wave to the published version, bounded', async () => {
+    const args = ['--examples', 'models/octo-nano/tasks/arithmetic/train.jsonl', '--shots', '3'];
+    const small = ['--population', '4', '--generations', '2', '--stage', 'generate'];
+    const adapted = await home.zmesh('adapt', '--name', 'traced', ...args, ...small);
+    assert.equal(adapted.code, 0, adapted.err);
+    const giveUp = performance.now() + 15_000;
+    let names: string[] = [];
+    let trace: StoredTrace | undefined;
+    const wanted = [
+      'zmesh.v1.DispatcherService/Adapt',
+      'queued',
+      'fixed candidates',
+      'generation 1 on fold 1',
+      'left out of fold 3',
+      'generation 2 on all examples',
+      'wave: answers',
+      'choose and publish',
+      'zmesh.v1.ExpertRegistryService/PublishExpert',
+    ];
+    do {
+      const shown = await home.zmesh('trace', '--last', '--adaptation', '--json');
+      assert(performance.now() < giveUp, `of the trace are there: ${names.join(', ')} ${shown.err}`);
+      if (shown.code !== 0) continue;
+      trace = JSON.parse(shown.out) as StoredTrace;
+      names = trace.spans.map(({ name }) => name);
+    } while (!wanted.every((name) => names.includes(name)));
+    assert(!names.some((name) => /GenerateTokens|engine/.test(name)), 'calls of a wave have no spans');
+    const waves = trace!.spans.filter(({ name }) => name === 'wave: answers');
+    assert(waves.every(({ attributes }) => Number(attributes['zmesh.calls']) > 0));
+    const drawn = await home.zmesh('trace', '--last', '--adaptation');
+    assert.match(drawn.out, /queued/);
+    assert.match(drawn.out, /generation 1 on fold 1 .*4 candidates/);
+  });
+});
