@@ -36,6 +36,7 @@ export function readRunData(spec: RunSpec, bytesMax: number): RunData {
   }
   const train = questions(task, 'train');
   const validation = questions(task, 'validation');
+  checkLabels(spec, train);
   const test = task.test.length > 0 ? questions(task, 'test') : [];
   const used = [...train, ...validation];
   const clean = heldOut(test, used);
@@ -65,6 +66,15 @@ export function categoriesOf({ kind }: RunSpec, { train }: RunData): string[] {
   if (kind !== ExpertKind.CLASSIFIER) return [];
   const labels = train.flatMap(({ verifier }) => (verifier.type === 'label' ? [verifier.value] : []));
   return [...new Set([...labels, OTHER])].sort();
+}
+
+/** A classification expert learns labels: each of its questions must ask for one. */
+function checkLabels({ kind }: RunSpec, train: readonly TaskItem[]): void {
+  if (kind !== ExpertKind.CLASSIFIER) return;
+  const other = train.find(({ verifier }) => verifier.type !== 'label');
+  if (!other) return;
+  const message = `spec.task.train: a classification expert is trained on labels, "${other.id}" has the verifier ${other.verifier.type}`;
+  throw new ZmeshError('INVALID_FIELD', message, { field: 'spec.task.train', value: other.verifier.type });
 }
 
 function questions(task: TrainingTask, part: 'train' | 'validation' | 'test'): TaskItem[] {

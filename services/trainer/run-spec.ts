@@ -41,6 +41,8 @@ export function checkRunSpec(given: RunSpec | undefined): RunSpec {
     });
   }
   gateOf(given.gate);
+  if (given.rewardAddress !== '' && !/^[^\s:,]+:\d{1,5}$/.test(given.rewardAddress))
+    throw fault('spec.reward_address', `"${given.rewardAddress}" is no host:port`, given.rewardAddress);
   return { ...given, kind, alias };
 }
 

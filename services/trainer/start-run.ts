@@ -3,6 +3,7 @@ import { ExpertGate } from '#proto/zmesh/v1/expert_registry.js';
 import { type Run, RunPhase, RunSpec, type StartRunRequest } from '#proto/zmesh/v1/trainer.js';
 import { requestIdOr } from '#shared/ids.js';
 import { timestamp } from '#shared/timestamp.js';
+import { checkNames } from './check-names.js';
 import { createJob, type JobDesk } from './jobs/requests.js';
 import { layoutOf } from './layout.js';
 import { findModel, type TrainerMesh } from './mesh.js';
@@ -21,7 +22,13 @@ export async function startRun(
     desk,
     mesh,
     dataBytesMax,
-  }: { readonly desk: JobDesk; readonly mesh: TrainerMesh; readonly dataBytesMax: number },
+    routedAlias,
+  }: {
+    readonly routedAlias: string;
+    readonly desk: JobDesk;
+    readonly mesh: TrainerMesh;
+    readonly dataBytesMax: number;
+  },
   request: StartRunRequest,
   signal: AbortSignal,
 ): Promise<Run> {
@@ -31,6 +38,7 @@ export async function startRun(
   const { algorithm, settings } = chooseRun(asked);
   const model = await findModel(mesh, asked.model, signal);
   layoutOf(model.matrices, String(settings.matrices));
+  await checkNames(mesh, asked, { model: model.served.name, routedAlias, signal });
   const spec = { ...asked, model: model.served.name, algorithm: algorithm.name };
   const record = await createJob(desk, {
     kind: 'run',

@@ -56,9 +56,13 @@ export const adapt = defineCommand({
     'token-budget': {
       type: 'string',
       value: 'N',
-      help: 'most tokens that may be generated (default no limit)',
+      help: 'no new candidates once so many tokens were generated (default no limit)',
     },
-    timeout: { type: 'string', value: 'SECONDS', help: 'give the search up after so long (default never)' },
+    timeout: {
+      type: 'string',
+      value: 'SECONDS',
+      help: 'end the search after so long, with what it has by then (default never)',
+    },
     id: { type: 'string', value: 'ID', help: 'id of the request: the same again gives the same search' },
     detach: { type: 'boolean', short: 'd', help: 'return as soon as it is queued' },
     ...DISPATCHER_OPTION,
@@ -74,7 +78,7 @@ export const adapt = defineCommand({
   async run({ values, io }) {
     if (values.examples === undefined || values.name === undefined)
       throw new UsageError('--examples FILE and --name NAME are needed');
-    const items = parseTaskItems(readFileSync(values.examples, 'utf8'), values.examples);
+    const items = readExampleFile(values.examples);
     const whole = { min: 0, max: 2 ** 31, integer: true } as const;
     const shots = numberOption('shots', values.shots, { ...whole, min: 1 }) ?? items.length;
     const spec = AdaptationSpec.create({
@@ -145,6 +149,28 @@ export async function showSearch(
   if (json) writeJson(io.out, Adaptation.toJSON(last));
   else io.out.write(renderAdaptation(last));
   return last.result ? EXIT.ok : EXIT.failure;
+}
+
+/** Solved examples from a file; one without an id is named by its line. */
+function readExampleFile(path: string): TaskItem[] {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new UsageError(`--examples ${path}: ${code === 'ENOENT' ? 'there is no such file' : message}`);
+  }
+  return parseTaskItems(text.split('\n').map(withId).join('\n'), path);
+}
+
+function withId(line: string, index: number): string {
+  try {
+    const json: unknown = JSON.parse(line);
+    if (typeof json !== 'object' || json === null || Array.isArray(json) || 'id' in json) return line;
+    return JSON.stringify({ id: String(index + 1), ...json });
+  } catch {
+    return line;
+  }
 }
 
 const STAGES = {

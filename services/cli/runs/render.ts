@@ -18,7 +18,7 @@ export function stepLine(step: RunStep, { again = false }: { readonly again?: bo
   const cells = [
     `${step.step}/${step.steps}`,
     trained ? step.reward.toFixed(3) : '',
-    trained ? step.kl.toFixed(3) : '',
+    trained && step.kl !== 0 ? step.kl.toFixed(3) : '',
     trained ? step.gradientNorm.toPrecision(3) : '',
     trained && step.seconds > 0 ? (Number(step.tokens) / step.seconds).toFixed(0) : '',
     trained ? step.seconds.toFixed(1) : '',

@@ -75,11 +75,18 @@ export async function claimJob(parts: ClaimParts, key: JobKey, job: StoredJob): 
     state: JobState.RUNNING,
     attempts: job.record.attempts + 1,
     trainer,
+    view: withoutFailure(job.record.view),
   };
   const revision = await store.update(record, job.revision);
   const claim = new Claim(parts, key, { record, revision });
   if (record.events > 0n) await events.publish(key, record.events, record.lastEvent);
   return claim;
+}
+
+/** What it waited for is over, or will be said again. */
+function withoutFailure(view: JobRecord['view']): JobRecord['view'] {
+  if (view?.$case === 'run') return { ...view, value: { ...view.value, failure: undefined } };
+  return view && { ...view, value: { ...view.value, failure: undefined } };
 }
 
 class Claim implements JobClaim {

@@ -92,7 +92,10 @@ function storeOn(
       await leases((bucket) => bucket.put(keyText(key), trainer));
     },
     leaseHolder: (key) => leases(async (bucket) => holderIn(await bucket.get(keyText(key)))),
-    releaseLease: (key) => leases((bucket) => bucket.delete(keyText(key))),
+    releaseLease: (key, trainer) =>
+      leases(async (bucket) => {
+        if (holderIn(await bucket.get(keyText(key))) === trainer) await bucket.delete(keyText(key));
+      }),
   };
 }
 

@@ -45,8 +45,8 @@ export interface JobStore {
   renewLease(key: JobKey, trainer: string): Promise<void>;
   /** Who works on it; undefined = nobody. */
   leaseHolder(key: JobKey): Promise<string | undefined>;
-  /** Gives the lease back. */
-  releaseLease(key: JobKey): Promise<void>;
+  /** Gives the lease back, if `trainer` still has it. */
+  releaseLease(key: JobKey, trainer: string): Promise<void>;
 }
 
 /** How long a lease lasts after its last renewal. */

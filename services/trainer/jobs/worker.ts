@@ -151,7 +151,7 @@ async function workOn(
     await afterwards(signal.aborted ? signal.reason : thrown, claim, queued, options);
   } finally {
     await kept.stop();
-    await options.store.releaseLease(key).catch(() => {});
+    await options.store.releaseLease(key, options.trainer).catch(() => {});
   }
 }
 
@@ -217,6 +217,7 @@ async function afterwards(
   if (thrown instanceof ZmeshError && OUTAGES.has(thrown.reason)) {
     const delayMs = Math.min(OUTAGE_MAX_MS, OUTAGE_MS * 2 ** Math.min(record.attempts, 5));
     about.warn({ reason: thrown.reason, delayMs }, `the job waits: ${thrown.message}`);
+    await tellWaiting(claim, thrown, works);
     queued.later(delayMs);
     return;
   }
@@ -233,4 +234,11 @@ async function afterwards(
     if (error instanceof JobStopped) queued.done();
     else if (!(error instanceof ClaimLost)) queued.later(HELD_MS);
   }
+}
+
+/** Shows callers what the job waits for; where the store is away too, they are not told. */
+async function tellWaiting(claim: JobClaim, error: ZmeshError, works: WorkerOptions['works']): Promise<void> {
+  const state = JobState.QUEUED;
+  const change = works[claim.key.kind].end(claim.record, { state, error });
+  await claim.save({ ...change, state }).catch(() => {});
 }
