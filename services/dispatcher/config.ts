@@ -57,7 +57,7 @@ export const SETTINGS = {
   trainerAddresses: {
     env: 'ZMESH_TRAINER_ADDRESS',
     type: 'list',
-    default: ['127.0.0.1:7073'],
+    default: ['127.0.0.1:7072'],
     help: 'host:port of the trainers, which search for adaptations; several are used round robin',
   },
   defaultStrategy: {

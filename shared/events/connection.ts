@@ -4,6 +4,7 @@ import { ZmeshError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { observeLevel } from '../telemetry/instruments.js';
 import { ZMESH } from '../telemetry/semconv.js';
+import { readServerList, type ServerList } from './server-list.js';
 import { compareVersions, MINIMUM_SERVER_VERSION } from './server-version.js';
 
 /** A connection to NATS that comes back by itself. */
@@ -21,7 +22,7 @@ export interface EventConnection {
 
 /** Where to connect. */
 export interface EventConnectionOptions {
-  /** `nats://host:port`, or several separated by commas. */
+  /** `nats://[user:password@]host:port` (or `tls://`), or several separated by commas; `nats://token@host` for a token. */
   readonly url: string;
   /** Name of the client, as the server lists it. */
   readonly name: string;
@@ -48,8 +49,10 @@ const PING_INTERVAL_MS = 10_000;
  * Throws REGISTRY_UNAVAILABLE with the address if there is no server, no JetStream, or one older than 2.11.
  */
 export async function connectEvents(options: EventConnectionOptions): Promise<EventConnection> {
-  const { url, name, log } = options;
-  const nc = await dial(options);
+  const { name, log } = options;
+  const list = serverList(options.url);
+  const url = list.shown;
+  const nc = await dial(options, list);
   try {
     const version = nc.info?.version ?? '';
     if (compareVersions(version, MINIMUM_SERVER_VERSION) < 0) {
@@ -87,11 +90,25 @@ export async function connectEvents(options: EventConnectionOptions): Promise<Ev
   }
 }
 
-async function dial(options: EventConnectionOptions): Promise<NatsConnection> {
+/** Throws REGISTRY_UNAVAILABLE for what is no list of servers; what was given may hold a password and is not repeated. */
+function serverList(url: string): ServerList {
+  try {
+    return readServerList(url);
+  } catch (cause) {
+    const why = cause instanceof TypeError && 'input' in cause ? 'it is no URL' : (cause as Error).message;
+    throw new ZmeshError('REGISTRY_UNAVAILABLE', `the address of NATS cannot be used: ${why}`);
+  }
+}
+
+async function dial(options: EventConnectionOptions, list: ServerList): Promise<NatsConnection> {
   const timeout = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
   try {
     return await connect({
-      servers: options.url.split(','),
+      servers: [...list.servers],
+      ...(list.user === undefined ? {} : { user: list.user }),
+      ...(list.pass === undefined ? {} : { pass: list.pass }),
+      ...(list.token === undefined ? {} : { token: list.token }),
+      ...(list.tls ? { tls: {} } : {}),
       name: options.name,
       timeout,
       maxReconnectAttempts: -1,
@@ -102,7 +119,7 @@ async function dial(options: EventConnectionOptions): Promise<NatsConnection> {
     });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new ZmeshError('REGISTRY_UNAVAILABLE', `NATS at ${options.url} cannot be reached: ${why}`, {
+    throw new ZmeshError('REGISTRY_UNAVAILABLE', `NATS at ${list.shown} cannot be reached: ${why}`, {
       cause,
     });
   }

@@ -49,6 +49,10 @@ nats://{{ if contains "nats" .Release.Name }}{{ .Release.Name }}{{ else }}{{ .Re
 {{ include "zmesh.name" (dict "root" . "part" "registry") }}:{{ .Values.registry.service.port }}
 {{- end }}
 
+{{- define "zmesh.trainerAddress" -}}
+{{ include "zmesh.name" (dict "root" . "part" "trainer") }}:{{ .Values.trainer.service.port }}
+{{- end }}
+
 {{- define "zmesh.modelsClaim" -}}
 {{ .Values.models.volume.existingClaim | default (printf "%s-models" (include "zmesh.fullname" .)) }}
 {{- end }}
