@@ -1,7 +1,7 @@
 import type * as grpc from '@grpc/grpc-js';
 import { ZmeshError } from '../errors.js';
 import type { Logger } from '../log.js';
-import { type AnyServerCall, type CallContext, type ServedCall, serveCall } from './call.js';
+import { type AnyServerCall, type CallContext, type OpenCalls, type ServedCall, serveCall } from './call.js';
 import { refusingMalformed, strictMethods } from './decode.js';
 import type { KindOf, RequestOf, ResponseOf } from './definition.js';
 import { statusOf } from './status.js';
@@ -24,7 +24,8 @@ export interface Binding {
   /** Fully qualified name, `zmesh.v1.DispatcherService`. */
   readonly name: string;
   readonly definition: grpc.ServiceDefinition;
-  implementation(log: Logger): grpc.UntypedServiceImplementation;
+  /** `open` holds the calls that are worked on. */
+  implementation(log: Logger, open: OpenCalls): grpc.UntypedServiceImplementation;
 }
 
 type AnyHandler = (request: never, call: CallContext) => Promise<unknown> | AsyncIterable<unknown>;
@@ -36,11 +37,14 @@ export function bind<D extends object>(definition: D, handlers: Handlers<D>): Bi
   return {
     name: path.split('/')[1] ?? '',
     definition: methods,
-    implementation: (log) =>
+    implementation: (log, open) =>
       Object.fromEntries(
         Object.entries(methods).map(([name, method]) => [
           name,
-          adapt(method, refusingMalformed(handlers[name as keyof D] as unknown as AnyHandler, method), log),
+          adapt(method, refusingMalformed(handlers[name as keyof D] as unknown as AnyHandler, method), {
+            log,
+            open,
+          }),
         ]),
       ),
   };
@@ -49,7 +53,7 @@ export function bind<D extends object>(definition: D, handlers: Handlers<D>): Bi
 function adapt(
   method: grpc.MethodDefinition<unknown, unknown>,
   handler: AnyHandler,
-  log: Logger,
+  { log, open }: { readonly log: Logger; readonly open: OpenCalls },
 ): grpc.UntypedHandleCall {
   if (method.responseStream) {
     return (async (call: grpc.ServerWritableStream<never, never>) => {
@@ -58,7 +62,7 @@ function adapt(
         if (!over) call.emit('error', failure(method.path, thrown, served, log));
         over = true;
       };
-      const served = serveCall(call as unknown as AnyServerCall, fail);
+      const served = serveCall(call as unknown as AnyServerCall, open, fail);
       try {
         for await (const message of handler(call.request, served.context) as AsyncIterable<never>) {
           served.context.signal.throwIfAborted();
@@ -82,7 +86,7 @@ function adapt(
       over = true;
     };
     const fail = (thrown: unknown): void => answer(failure(method.path, thrown, served, log), null);
-    const served = serveCall(call as unknown as AnyServerCall, fail);
+    const served = serveCall(call as unknown as AnyServerCall, open, fail);
     try {
       const input = (method.requestStream ? call : call.request) as never;
       const response = (await handler(input, served.context)) as never;

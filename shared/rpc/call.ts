@@ -24,23 +24,34 @@ export interface ServedCall {
   close(): void;
 }
 
+/** The calls that a server works on: each ends with an error that it is told. */
+export type OpenCalls = Set<(error: ZmeshError) => void>;
+
 /** Any server call: all kinds share what a context needs. */
 export type AnyServerCall = grpc.ServerUnaryCall<never, never>;
 
-/** The context of a server call of any kind. `onLate` hears of the deadline first, a little before grpc-js acts on it. */
-export function serveCall(call: AnyServerCall, onLate: (error: ZmeshError) => void): ServedCall {
+/**
+ * The context of a server call of any kind. `onEnd` hears of the deadline first, a little before grpc-js acts on it, and of what
+ * ends all `open` calls.
+ */
+export function serveCall(
+  call: AnyServerCall,
+  open: OpenCalls,
+  onEnd: (error: ZmeshError) => void,
+): ServedCall {
   const controller = new AbortController();
   const trailers = new grpc.Metadata();
   const raw = call.getDeadline();
   const leftMs = Number(raw) - Date.now();
   // From here on the wall clock may jump as it likes.
   const deadline = Number.isFinite(leftMs) ? performance.now() + leftMs : undefined;
-  const late = (): void => {
+  const end = (error: ZmeshError): void => {
     if (controller.signal.aborted) return;
-    const error = deadlineError(call);
-    onLate(error);
+    onEnd(error);
     controller.abort(error);
   };
+  const late = (): void => end(deadlineError(call));
+  open.add(end);
   const lateMs = untilLateMs(raw);
   const timer = lateMs === undefined ? undefined : setTimeout(late, lateMs);
   let closed = false;
@@ -54,6 +65,7 @@ export function serveCall(call: AnyServerCall, onLate: (error: ZmeshError) => vo
     close: () => {
       closed = true;
       clearTimeout(timer);
+      open.delete(end);
     },
     context: {
       signal: controller.signal,

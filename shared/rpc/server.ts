@@ -4,6 +4,7 @@ import { HealthImplementation } from 'grpc-health-check';
 import { ZmeshError } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Binding } from './bind.js';
+import type { OpenCalls } from './call.js';
 import { noLateMessages } from './deadline.js';
 import { reasonedRefusals } from './library-status.js';
 import { MESSAGE_BYTES_MAX } from './limits.js';
@@ -35,7 +36,7 @@ export interface RpcServer {
   readonly address: string;
   /** What health answers for the server and each of its services. Starts as SERVING. */
   setServing(serving: boolean): void;
-  /** Says NOT_SERVING, takes no new calls, lets running ones finish for `timeoutMs`, then cuts them off. */
+  /** Says NOT_SERVING, takes no new calls, lets running ones finish for `timeoutMs`, then ends them with DRAINING. */
   drain(timeoutMs: number): Promise<void>;
 }
 
@@ -49,13 +50,14 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
     'grpc.keepalive_time_ms': 60_000,
     'grpc.keepalive_timeout_ms': 20_000,
   });
+  const open: OpenCalls = new Set();
   const names = options.services.map((service) => service.name);
   const health = new HealthImplementation(
     Object.fromEntries(['', ...names].map((name) => [name, 'SERVING'])),
   );
   health.addToServer(server);
   for (const service of options.services)
-    server.addService(service.definition, service.implementation(options.log));
+    server.addService(service.definition, service.implementation(options.log, open));
   addReflection(server, [...names, 'grpc.health.v1.Health', 'grpc.reflection.v1.ServerReflection']);
   const port = await listen(server, options.host, options.port);
   replaceBeforeResetLimit(server);
@@ -70,7 +72,7 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
     setServing,
     drain: (timeoutMs) => {
       setServing(false);
-      return shutDown(server, { timeoutMs, sockets });
+      return shutDown(server, { timeoutMs, sockets, open, log: options.log });
     },
   };
 }
@@ -98,19 +100,43 @@ async function listen(server: grpc.Server, host: string, port: number): Promise<
  */
 function shutDown(
   server: grpc.Server,
-  { timeoutMs, sockets }: { readonly timeoutMs: number; readonly sockets: ReadonlySet<Socket> },
+  parts: {
+    readonly timeoutMs: number;
+    readonly sockets: ReadonlySet<Socket>;
+    readonly open: OpenCalls;
+    readonly log: Logger;
+  },
 ): Promise<void> {
+  const { timeoutMs, sockets } = parts;
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
-      server.forceShutdown();
-      // What the shutdown itself has to say goes out first.
+      cutOff(parts);
+      // What calls and the shutdown itself have to say goes out first.
+      setTimeout(() => server.forceShutdown(), LAST_WORDS_MS);
       setTimeout(() => {
         for (const socket of sockets) socket.destroy();
-      }, LAST_WORDS_MS);
+      }, 2 * LAST_WORDS_MS);
     }, timeoutMs);
     server.tryShutdown(() => {
       clearTimeout(timer);
       resolve();
     });
   });
+}
+
+/** Ends the calls that are still worked on, with the reason. */
+function cutOff({
+  timeoutMs,
+  open,
+  log,
+}: {
+  readonly timeoutMs: number;
+  readonly open: OpenCalls;
+  readonly log: Logger;
+}): void {
+  if (open.size === 0) return;
+  log.warn({ calls: open.size, drainMs: timeoutMs }, 'calls are cut off: the drain took too long');
+  const message = `the service is shutting down, and this call was not over within ${timeoutMs} ms; what was sent is incomplete`;
+  for (const end of [...open])
+    end(new ZmeshError('DRAINING', message, { limit: timeoutMs, retryAfterMs: 0 }));
 }

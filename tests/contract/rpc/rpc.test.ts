@@ -253,6 +253,29 @@ test('draining lets a running stream finish', async (t) => {
   assert.deepEqual(seen, [1n, 2n, 3n, 4n, 5n]);
 });
 
+test('a call that is not over when a drain must be ends with DRAINING, for its handler too', async (t) => {
+  let signal: AbortSignal | undefined;
+  const { client, server } = await start(t, {
+    watchExperts: async function* (_, call) {
+      signal = call.signal;
+      for (let i = 1n; !call.signal.aborted; i++) {
+        yield { revision: i, event: undefined, current: false };
+        await sleep(20);
+      }
+    },
+  });
+  let draining: Promise<void> | undefined;
+  await assert.rejects(
+    async () => {
+      for await (const _ of client.watchExperts({ model: '', afterRevision: 0n }))
+        draining ??= server.drain(200);
+    },
+    withReason('DRAINING', /was not over within 200 ms; what was sent is incomplete/),
+  );
+  await draining;
+  assert.equal(ZmeshError.from(signal?.reason).reason, 'DRAINING');
+});
+
 function deferred(): { promise: Promise<void>; resolve(): void } {
   let resolve!: () => void;
   const promise = new Promise<void>((done) => {
