@@ -7,6 +7,7 @@
  * The tools are built or installed once into the cache, at exact versions. What is missing on this machine is named; in CI
  * everything must be there.
  */
+import { helpIfAsked, wrongArguments } from '../local/setup/help.mjs';
 import { orExit, setUp } from '../local/setup.mjs';
 import { checkCompose } from './compose.mjs';
 import { checkHelm } from './helm.mjs';
@@ -21,12 +22,15 @@ const CHECKS = {
   image: checkImage,
 };
 
+const names = Object.keys(CHECKS);
+helpIfAsked(`npm run check:deploy [-- ${names.join(' | ')} …]     (default: all)
+
+What deploys zmesh, checked without a container engine by the tools of those who read it.`);
 const asked = process.argv.slice(2);
+const unknown = asked.find((name) => !names.includes(name));
+if (unknown !== undefined) wrongArguments(`no check "${unknown}" (${names.join(', ')})`);
 await orExit(async () => {
   await setUp({ quiet: true });
-  for (const name of asked.length > 0 ? asked : Object.keys(CHECKS)) {
-    if (!CHECKS[name]) throw new Error(`no check "${name}" (${Object.keys(CHECKS).join(', ')})`);
-    await CHECKS[name]();
-  }
+  for (const name of asked.length > 0 ? asked : names) await CHECKS[name]();
   say('all is well');
 });

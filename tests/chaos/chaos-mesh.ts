@@ -58,9 +58,10 @@ export async function startChaosMesh(
   const home = await testHome(t);
   Object.assign(home.env, { ZMESH_LOG_LEVEL: 'warn', ...options.env });
   const counts = ['inference', 'dispatcher', 'registry'].map((name) => `${name}=${options.replicas}`);
+  // Before the start, which may be broken off half-way.
+  t.after(async () => void (await home.zmesh('down')));
   const { code, err } = await home.zmesh('up', '--detach', '--replicas', counts.join(','));
   assert.equal(code, 0, err);
-  t.after(async () => void (await home.zmesh('down')));
   const processes = (kind: Kind): readonly MeshProcess[] =>
     (readRun(home.path)?.processes ?? [])
       .filter(({ name }) => name === kind || name.startsWith(`${kind}-`))

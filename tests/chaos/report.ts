@@ -11,7 +11,7 @@ export interface Report {
   /** A fault unless `holds`. */
   check(holds: boolean, line: string): void;
   readonly faults: readonly string[];
-  /** Writes `<ZMESH_HOME>/reports/<name>-<time>.txt` and returns its path. */
+  /** Writes `<ZMESH_HOME>/reports/<name>-<time>.txt` and returns its path; what is told later is told to nobody. */
   keep(): string;
 }
 
@@ -21,7 +21,9 @@ export function createReport(name: string): Report {
   const since = new Date().toISOString();
   const lines: string[] = [];
   const faults: string[] = [];
+  let kept = false;
   const say = (line: string): void => {
+    if (kept) return;
     const seconds = ((performance.now() - startMs) / 1000).toFixed(0).padStart(4);
     lines.push(`${seconds} s  ${line}`);
     process.stdout.write(`${lines.at(-1)}\n`);
@@ -38,6 +40,7 @@ export function createReport(name: string): Report {
       if (!holds) fault(line);
     },
     keep() {
+      kept = true;
       const folder = join(zmeshHome(), 'reports');
       mkdirSync(folder, { recursive: true });
       const file = join(folder, `${name}-${since.replaceAll(/[:.]/g, '-')}.txt`);

@@ -1,57 +1,49 @@
 /**
- * `npm run chaos -- [--seed 1] [--rounds 2] [--only kills,overload,half-open,clock,upgrade] [--older DIR]`: faults and overload on a
- * real mesh of two replicas each; `--older` names a built checkout of an older version, to be mixed in. Prints what happened, keeps it under `<ZMESH_HOME>/reports/`, exits with 1 if anything was not as it must be.
+ * `npm run chaos`: faults and overload on a real mesh; `--help` tells its options. Prints what happened, keeps it under
+ * `<ZMESH_HOME>/reports/`, exits with 1 if anything was not as it must be, 2 if its arguments are wrong, 130 after Ctrl-C.
  */
-import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import type { Cleanup } from '../support/cleanup.js';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { argumentsOrExit } from '../support/arguments.js';
 import { startChaosMesh } from './chaos-mesh.js';
+import { PARTS, type Part, USAGE } from './chaos-usage.js';
 import { clockJumps } from './clock-jumps.js';
 import { halfOpen } from './half-open.js';
 import { killUnderLoad } from './kills.js';
+import { longRun } from './long-run.js';
 import { OVERLOAD_SETTINGS, overload } from './overload.js';
 import { askUndisturbed } from './questions.js';
-import { createReport } from './report.js';
 import { mixVersions } from './upgrade.js';
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string', default: '1' },
-    rounds: { type: 'string', default: '2' },
-    only: { type: 'string', default: 'kills,overload,half-open,clock,upgrade' },
-    older: { type: 'string', default: '' },
-  },
+const { seed, rounds, only, older } = argumentsOrExit(USAGE, (given) => {
+  if (given.only?.includes('upgrade') && given.older === undefined)
+    return 'the part upgrade needs --older DIR';
+  if (given.older === undefined) return undefined;
+  if (given.only && !given.only.includes('upgrade'))
+    return '--older is for the part upgrade, which --only leaves out';
+  const program = join(resolve(given.older), 'dist/services/dispatcher/main.js');
+  return existsSync(program) ? undefined : `--older is no built checkout: ${program} is not there`;
 });
-const [seed, rounds] = [Number(values.seed), Number(values.rounds)];
-const wanted = new Set(values.only.split(','));
-const report = createReport('chaos');
-const steps: (() => Promise<void> | void)[] = [];
-const cleanup: Cleanup = { after: (fn) => steps.push(fn) };
-const cleanUp = async (): Promise<void> => {
-  for (const step of steps.splice(0).reverse()) await step();
-};
-try {
+const wanted = new Set<Part>(only ?? PARTS.filter((part) => part !== 'upgrade' || older !== undefined));
+
+await longRun('chaos', async (run) => {
+  const { report } = run;
   report.say(`seed ${seed}, ${rounds} rounds, ${[...wanted].join(', ')}`);
-  if (['kills', 'half-open', 'clock', 'upgrade'].some((what) => wanted.has(what))) {
-    const mesh = await startChaosMesh(cleanup, { replicas: 2 });
+  if ([...wanted].some((part) => part !== 'overload')) {
+    const mesh = await startChaosMesh(run, { replicas: 2 });
     const questions = await askUndisturbed(mesh.dispatcher);
     report.say(`a mesh of two replicas each; ${questions.length} greedy questions answered undisturbed`);
     if (wanted.has('kills')) await killUnderLoad({ mesh, questions, seed, rounds, report });
-    if (wanted.has('half-open')) await halfOpen(cleanup, { mesh, questions, seed, report });
+    if (wanted.has('half-open')) await halfOpen(run, { mesh, questions, seed, report });
     if (wanted.has('clock')) await clockJumps({ mesh, questions, seed, report });
-    if (wanted.has('upgrade') && values.older !== '')
-      await mixVersions({ mesh, questions, seed, report, older: resolve(values.older) });
-    await cleanUp();
+    if (wanted.has('upgrade') && older !== undefined)
+      await mixVersions({ mesh, questions, seed, report, older: resolve(older) });
+    await run.cleanUp();
   }
   if (wanted.has('overload')) {
-    const mesh = await startChaosMesh(cleanup, { replicas: 1, env: OVERLOAD_SETTINGS });
+    const mesh = await startChaosMesh(run, { replicas: 1, env: OVERLOAD_SETTINGS });
     await overload({ mesh, seed, report, measureMs: 10_000, overloadMs: 25_000 });
   }
-} catch (error) {
-  report.fault(error instanceof Error ? (error.stack ?? error.message) : String(error));
-} finally {
-  await cleanUp();
-}
-report.say(report.faults.length === 0 ? 'no faults' : `${report.faults.length} faults`);
-process.stdout.write(`kept in ${report.keep()}\n`);
-process.exitCode = report.faults.length === 0 ? 0 : 1;
+  const left = PARTS.filter((part) => !wanted.has(part));
+  return left.length === 0 ? undefined : `not run: ${left.join(', ')}`;
+});

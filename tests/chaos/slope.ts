@@ -6,14 +6,14 @@ export interface Sample {
 
 /**
  * Growth per hour of a noisy series: the median of the slopes between all pairs of samples (Theil, Sen), which a few
- * garbage collections do not bend. 0 for fewer than two samples.
+ * garbage collections do not bend. Undefined for fewer than two samples.
  */
-export function slopePerHour(samples: readonly Sample[]): number {
+export function slopePerHour(samples: readonly Sample[]): number | undefined {
   const slopes = samples
     .flatMap((a, i) => samples.slice(i + 1).map((b) => (b.value - a.value) / (b.hours - a.hours)))
     .sort((a, b) => a - b);
   const middle = slopes.length >> 1;
-  if (slopes.length === 0) return 0;
+  if (slopes.length === 0) return undefined;
   return slopes.length % 2 === 1 ? slopes[middle]! : (slopes[middle - 1]! + slopes[middle]!) / 2;
 }
 

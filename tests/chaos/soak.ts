@@ -1,26 +1,45 @@
 /**
- * `npm run soak -- [--minutes 20] [--seed 1]`: mixed strategies, publishes and callers who leave, for a long time. Shows memory
+ * `npm run soak`: mixed strategies, publishes and callers who leave, for a long time; `--help` tells its options. Shows memory
  * and open handles of each process, keeps a report under `<ZMESH_HOME>/reports/`, and exits with 1 if one grows by more than
- * 20 MB an hour after it is warm, gains handles, or anything is not as it must be.
+ * 20 MB an hour after it is warm, gains handles, the time was too short to tell, or anything is not as it must be.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { random } from '../hostile/random.js';
-import type { Cleanup } from '../support/cleanup.js';
+import { argumentsOrExit } from '../support/arguments.js';
 import { openHandles } from '../support/open-handles.js';
 import { residentBytes } from '../support/resident-bytes.js';
 import { type ChaosMesh, KINDS, startChaosMesh } from './chaos-mesh.js';
 import { startLeaving } from './leaving.js';
 import { failures, startLoad } from './load.js';
+import { longRun } from './long-run.js';
 import { lostPublishes, startPublishing } from './publishing.js';
 import { askUndisturbed } from './questions.js';
-import { createReport } from './report.js';
+import type { Report } from './report.js';
 import { floors, type Sample, slopePerHour } from './slope.js';
 
-const { values } = parseArgs({
-  options: { minutes: { type: 'string', default: '20' }, seed: { type: 'string', default: '1' } },
+const { minutes, seed } = argumentsOrExit({
+  command: 'npm run soak',
+  about:
+    'Mixed strategies, publishes and callers who leave, for a long time; memory and handles must not grow. Keeps a report under\n' +
+    '<ZMESH_HOME>/reports/. Exit status: 0 no faults, 1 faults or too short to tell, 2 wrong arguments, 130 Ctrl-C, 143 SIGTERM.',
+  options: {
+    minutes: {
+      type: 'number',
+      default: 20,
+      min: 0.1,
+      max: 10_000,
+      fractions: true,
+      help: 'how long; under 2 it cannot tell whether memory grows',
+    },
+    seed: {
+      type: 'number',
+      default: 1,
+      min: 0,
+      max: 2 ** 32 - 1,
+      help: 'the same seed makes the same choices',
+    },
+  },
 });
-const [minutes, seed] = [Number(values.minutes), Number(values.seed)];
 const GROWTH_MB_MAX = 20;
 const HANDLES_MAX = 10;
 const CALLERS = 4;
@@ -53,12 +72,34 @@ function sample(mesh: ChaosMesh, series: Map<string, Series>, hours: number): vo
   }
 }
 
-const report = createReport('soak');
-const steps: (() => Promise<void> | void)[] = [];
-const cleanup: Cleanup = { after: (fn) => steps.push(fn) };
-try {
+/** Checks that no process grew after it was warm. */
+function judgeGrowth(series: ReadonlyMap<string, Series>, report: Report): void {
+  for (const [name, { memory, handles }] of series) {
+    const isWarm = ({ hours }: Sample): boolean => hours >= (WARM * minutes) / 60;
+    const warm = memory.filter(isWarm);
+    const slope = slopePerHour(floors(warm, STRETCH));
+    const [first, last] = [handles.find(isWarm)?.value, handles.at(-1)?.value];
+    if (slope === undefined || first === undefined || last === undefined) {
+      const needed = `${2 * STRETCH} samples, ${SAMPLE_MS / 1000} s each, after the first ${WARM} of the time`;
+      report.fault(`${name}: too short to tell whether it grows: ${warm.length} of ${needed}`);
+      continue;
+    }
+    report.say(
+      `${name}: ${Math.round(warm[0]!.value)} MB warm, ${Math.round(warm.at(-1)!.value)} MB in the end, ` +
+        `slope ${slope.toFixed(1)} MB an hour; handles ${first}, in the end ${last}`,
+    );
+    report.check(
+      slope <= GROWTH_MB_MAX,
+      `${name} grows by ${slope.toFixed(1)} MB an hour, at most ${GROWTH_MB_MAX}`,
+    );
+    report.check(last - first <= HANDLES_MAX, `${name} gained ${last - first} handles`);
+  }
+}
+
+await longRun('soak', async (run) => {
+  const { report } = run;
   report.say(`${minutes} minutes, seed ${seed}`);
-  const mesh = await startChaosMesh(cleanup, { replicas: 1, env: CACHES });
+  const mesh = await startChaosMesh(run, { replicas: 1, env: CACHES });
   const questions = await askUndisturbed(mesh.dispatcher);
   const load = startLoad({
     client: mesh.dispatcher,
@@ -91,28 +132,6 @@ try {
   for (const wrong of load.wrong) report.fault(`wrong answer: ${wrong}`);
   report.check(failed.length === 0 && publishing.refusals.length === 0, 'requests or publishes failed');
   for (const fault of await lostPublishes(mesh.registry, publishing.acknowledged)) report.fault(fault);
-  for (const [name, { memory, handles }] of series) {
-    const warm = memory.filter(({ hours }) => hours >= (WARM * minutes) / 60);
-    const slope = slopePerHour(floors(warm, STRETCH));
-    const [first, last] = [
-      handles.find(({ hours }) => hours >= (WARM * minutes) / 60)!.value,
-      handles.at(-1)!.value,
-    ];
-    report.say(
-      `${name}: ${Math.round(warm[0]!.value)} MB warm, ${Math.round(warm.at(-1)!.value)} MB in the end, ` +
-        `slope ${slope.toFixed(1)} MB an hour; handles ${first}, in the end ${last}`,
-    );
-    report.check(
-      slope <= GROWTH_MB_MAX,
-      `${name} grows by ${slope.toFixed(1)} MB an hour, at most ${GROWTH_MB_MAX}`,
-    );
-    report.check(last - first <= HANDLES_MAX, `${name} gained ${last - first} handles`);
-  }
-} catch (error) {
-  report.fault(error instanceof Error ? (error.stack ?? error.message) : String(error));
-} finally {
-  for (const step of steps.reverse()) await step();
-}
-report.say(report.faults.length === 0 ? 'no faults' : `${report.faults.length} faults`);
-process.stdout.write(`kept in ${report.keep()}\n`);
-process.exitCode = report.faults.length === 0 ? 0 : 1;
+  judgeGrowth(series, report);
+  return undefined;
+});

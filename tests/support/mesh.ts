@@ -50,7 +50,12 @@ export async function testHome(t: Cleanup): Promise<TestHome> {
   const env: NodeJS.ProcessEnv = { ...outer, ZMESH_HOME: path, ZMESH_NATS_SERVER: nats.path };
   const processes = (): number[] => processesWith(`ZMESH_HOME=${path}`);
   t.after(async () => {
-    for (const pid of processes()) kill(pid);
+    // Again and again: one that dies may just have started another one.
+    await eventually(`all processes of ${path} are gone`, () => {
+      const left = processes();
+      for (const pid of left) kill(pid);
+      return left.length === 0;
+    });
     await rm(path, { recursive: true, force: true, maxRetries: 5 });
   });
   const start: TestHome['start'] = (program, args = [], extra = {}) =>

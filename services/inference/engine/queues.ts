@@ -120,8 +120,11 @@ export function refusalOf(
     return new ZmeshError('QUEUE_FULL', `${waiting} ${priority} requests wait; the limit is ${max}`, details);
   }
   const endsInMs = intervalMs === null ? 0 : (ahead + running + 1) * intervalMs;
-  if (ahead === 0 || endsInMs <= CERTAIN * leftMs) return undefined;
-  const details = { limit: Math.floor(leftMs), value: Math.ceil(endsInMs), retryAfterMs };
-  const message = `${waiting} ${priority} requests wait: this one would end in about ${details.value} ms, its deadline is in ${details.limit} ms`;
+  const boundMs = CERTAIN * leftMs;
+  if (ahead === 0 || endsInMs <= boundMs) return undefined;
+  const details = { limit: Math.floor(boundMs), value: Math.ceil(endsInMs), retryAfterMs };
+  const message =
+    `${waiting} ${priority} requests wait: this one would end in about ${details.value} ms; it must be expected within ` +
+    `${details.limit} ms, ${CERTAIN} of the ${Math.floor(leftMs)} ms to its deadline`;
   return new ZmeshError('QUEUE_FULL', message, details);
 }

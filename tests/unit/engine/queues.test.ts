@@ -110,7 +110,12 @@ test('a batch request waits for the interactive ones as well', () => {
     queues.push(task(99, priority), { sinceMs: 100, leftMs, running: 4 });
   assert.throws(offer('batch', 11_000), {
     reason: 'QUEUE_FULL',
-    message: /^0 batch requests wait: this one would end in about \d+ ms, its deadline is in 11000 ms$/,
+    message:
+      /^0 batch requests wait: this one would end in about \d+ ms; it must be expected within 8800 ms, 0\.8 of the 11000 ms to its deadline$/,
+  });
+  assert.throws(offer('batch', 11_500), (error: ZmeshError) => {
+    const { limit, value } = error.details;
+    return limit === 9200 && typeof value === 'number' && value > limit;
   });
   offer('batch', 30_000)();
   assert.throws(offer('interactive', 11_000), { reason: 'QUEUE_FULL' });
