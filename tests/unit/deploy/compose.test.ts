@@ -50,6 +50,32 @@ describe('docker-compose.yml', () => {
     }
   });
 
+  it('tells each service where the others are: every service that it calls, under a name and a port that exist', () => {
+    // By what each calls; inference replicas announce themselves at NATS.
+    const calls: Readonly<Record<string, readonly string[]>> = {
+      dispatcher: ['ZMESH_REGISTRY_ADDRESS', 'ZMESH_TRAINER_ADDRESS', 'ZMESH_NATS_URL'],
+      inference: ['ZMESH_REGISTRY_ADDRESS', 'ZMESH_NATS_URL'],
+      trainer: ['ZMESH_REGISTRY_ADDRESS', 'ZMESH_NATS_URL'],
+      'expert-registry': ['ZMESH_NATS_URL'],
+      experts: ['ZMESH_REGISTRY_ADDRESS'],
+    };
+    for (const [name, variables] of Object.entries(calls)) {
+      const environment = environmentOf(compose.services[name]!);
+      for (const variable of variables) {
+        const address = (environment[variable] ?? '').replace(/^nats:\/\//, '');
+        const [host = '', port = ''] = address.split(':');
+        const target = compose.services[host];
+        assert.ok(target, `${name}: ${variable}=${address}`);
+        const ports = Object.entries(environmentOf(target)).filter(([key]) => /_PORT$/.test(key));
+        if (host !== 'nats')
+          assert.ok(
+            ports.some(([, own]) => own === port),
+            `${name}: ${variable}=${address}`,
+          );
+      }
+    }
+  });
+
   it('waits for services that exist: for health where there is a check, for the end of a job', () => {
     for (const [name, { depends_on = {} }] of Object.entries(compose.services))
       for (const [other, { condition }] of Object.entries(depends_on)) {
