@@ -4,8 +4,10 @@ import { REGISTRY_OPTION, withRegistry } from '../clients.js';
 import { defineCommand } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { withModel } from '../full-name.js';
+import { promotionNotes } from '../promotion.js';
 import { writeJson } from '../render/json.js';
 import { shortHash } from '../render/units.js';
+import { listAll } from './experts-list.js';
 
 const STAGED = 'staged';
 
@@ -26,8 +28,12 @@ export const expertsPromote = defineCommand({
     return withRegistry(values.registry, io, async ({ registry, experts }) => {
       const { model, expert } = await withModel(positionals[0]!, values.model, registry, io);
       const name = formatExpertName({ model, expert, selector: values.from ?? STAGED });
-      const { version } = await experts.get(name, { signal: io.signal });
+      const promoted = await experts.get(name, { signal: io.signal });
+      const { version } = promoted;
       const alias = values.to ?? ROUTED_ALIAS;
+      const all = await listAll(experts, io, { model });
+      const present = all.filter(({ aliases }) => aliases.includes(alias));
+      const notes = alias === ROUTED_ALIAS ? promotionNotes(promoted, present, alias) : [];
       const to = formatExpertName({ model, expert, selector: alias });
       const answer = await experts.alias({ name: to, version }, { signal: io.signal });
       if (values.json) writeJson(io.out, SetAliasResponse.toJSON(answer));
@@ -35,6 +41,7 @@ export const expertsPromote = defineCommand({
         io.out.write(
           `${model}/${expert}@${alias} → ${shortHash(version)} (was ${shortHash(answer.previousVersion) || 'none'})\n`,
         );
+      for (const note of notes) io.err.write(`note: ${note}\n`);
       return EXIT.ok;
     });
   },
