@@ -44,6 +44,7 @@ export async function longRun(
     if (stopped) throw new Error('the test was stopped');
     steps.push(fn);
   };
+  const signalled = stopSignal();
   let untested: string | undefined;
   const working = work({ report, cleanUp, after }).then(
     (text) => {
@@ -52,7 +53,7 @@ export async function longRun(
     (error: unknown) => report.fault(told(error)),
   );
   const finished = working.then(cleanUp).then(() => undefined);
-  const signal = await Promise.race([finished, stopSignal()]);
+  const signal = await Promise.race([finished, signalled]);
   stopped = signal !== undefined;
   const verdict = report.faults.length === 0 ? 'no faults' : `${report.faults.length} faults`;
   const rest = signal ? ' so far: not finished' : untested === undefined ? '' : `; ${untested}`;
