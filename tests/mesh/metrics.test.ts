@@ -125,10 +125,13 @@ describe('metrics of a mesh', { concurrency: false }, () => {
   });
 
   it('has a page for each replica of each service, in a format that Prometheus takes', async () => {
-    assert.deepEqual(
-      pages.map(({ process }) => process).sort(),
-      ['dispatcher', 'expert-registry', 'inference', 'inference-2', 'trainer'],
-    );
+    assert.deepEqual(pages.map(({ process }) => process).sort(), [
+      'dispatcher',
+      'expert-registry',
+      'inference',
+      'inference-2',
+      'trainer',
+    ]);
     const { findPromtool, MISSING } = (await import(
       pathToFileURL(join(projectRoot, 'deploy/check/find-promtool.mjs')).href
     )) as { findPromtool(options: { fetch: boolean }): string | undefined; MISSING: string };
