@@ -64,9 +64,9 @@ for (const name of ['mistral-window', 'qwen3-qknorm']) {
     for (const kl of ['none', 'reference_to_policy', 'policy_to_reference'] as const) {
       it(`KL ${kl}: split and whole, shared prompts and each alone, come to the same`, async () => {
         const whole = await compute(engine(1 << 30), taskOf(kl));
-        const split = await compute(engine(2_500_000), taskOf(kl));
+        const split = await compute(engine(3_500_000), taskOf(kl));
         assert.ok(split.plan.parts > whole.plan.parts && split.plan.parts > 3, `${split.plan.parts} parts`);
-        assert.ok(split.plan.plannedBytes <= 2_500_000);
+        assert.ok(split.plan.plannedBytes <= 3_500_000);
         near(split, whole);
         const alone = engine(1 << 30);
         const parts = [];
