@@ -76,13 +76,17 @@ async function patiently<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call();
     } catch (error) {
-      if (ZmeshError.from(error).code !== 'UNAVAILABLE' || performance.now() > giveUp) throw error;
+      const { code } = ZmeshError.from(error);
+      const outage = code === 'UNAVAILABLE' || code === 'DEADLINE_EXCEEDED';
+      if (!outage || performance.now() > giveUp) throw error;
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   }
 }
 
-const get = (id: string): Promise<Run> => patiently(async () => (await trainer.getRun({ id })).run!);
+/** A trainer that is stopped takes calls and never answers: each has a short time, and the next goes to the other one. */
+const get = (id: string): Promise<Run> =>
+  patiently(async () => (await trainer.getRun({ id }, { timeoutMs: 1000 })).run!);
 
 async function until(id: string, what: string, check: (run: Run) => boolean): Promise<Run> {
   const giveUp = performance.now() + 90_000;
