@@ -113,14 +113,14 @@ describe('metrics of a mesh', { concurrency: false }, () => {
     await assert.rejects(generate(generation(sum, NONE, 10_000)), refused('INVALID_FIELD'));
     pages = await scrapeMesh(home.path);
 
-    // Last, since nobody knows how far it gets: a caller that leaves. An engine may end before it hears of that,
-    // therefore one leaves until it was in time.
-    const long = generation(sum, NONE);
+    // Last, since nobody knows how far it gets: a caller that leaves, of so much work that its engine hears of it in time.
+    const long = generation(sum, NONE, 64);
     long.sampling!.maxTokens = 100;
+    for await (const { event } of dispatcher.generate(long)) if (event?.$case === 'delta') break;
+    const left = { error_type: 'CANCELLED' };
     await eventually('the engine has noticed', async () => {
-      for await (const { event } of dispatcher.generate(long)) if (event?.$case === 'delta') break;
       later = await scrapeMesh(home.path);
-      return sumOf(later, 'zmesh_engine_requests_total', { error_type: 'CANCELLED' }) > 0;
+      return sumOf(later, 'zmesh_engine_requests_total', left) === 1;
     });
   });
 
