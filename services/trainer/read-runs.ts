@@ -8,6 +8,7 @@ import type {
   RunStep,
 } from '#proto/zmesh/v1/trainer.js';
 import { ZmeshError } from '#shared/errors.js';
+import { keyOfRecord, unknownJob } from './jobs/job.js';
 import { findJob, type JobDesk } from './jobs/requests.js';
 import { shownRun } from './run-view.js';
 
@@ -16,8 +17,8 @@ const PAGE_MAX = 1000;
 
 /** A run with its curve. Throws UNKNOWN_JOB, TRAINER_UNAVAILABLE, CORRUPT. */
 export async function getRun(desk: JobDesk, id: string): Promise<Run> {
-  const record = findJob(desk.view, 'run', id);
-  return { ...shownRun(record), curve: await curveOf(desk, record) };
+  const { record, curve } = await withCurve(desk, id);
+  return { ...shownRun(record), curve };
 }
 
 /** Runs, the newest first. Throws INVALID_FIELD, BAD_PAGE_TOKEN. */
@@ -57,8 +58,8 @@ export async function readRollouts(
   desk: JobDesk,
   { id, step }: ListRolloutsRequest,
 ): Promise<ListRolloutsResponse[]> {
-  const record = findJob(desk.view, 'run', id);
-  const steps = (await curveOf(desk, record)).filter(({ rollouts }) => rollouts !== '');
+  const { curve } = await withCurve(desk, id);
+  const steps = curve.filter(({ rollouts }) => rollouts !== '');
   const found = step === 0 ? steps.at(-1) : steps.find((one) => one.step === step);
   if (!found) {
     const message = `step: the run has no answers of step ${step || 'any'} (its last one is ${steps.at(-1)?.step ?? 'none'})`;
@@ -68,8 +69,23 @@ export async function readRollouts(
   return RunRollouts.decode(bytes).answers;
 }
 
-async function curveOf({ store }: JobDesk, record: JobRecord): Promise<RunStep[]> {
-  const { checkpoint: name, checkpointSha256: sha256 } = record;
-  if (name === '') return [];
-  return RunCheckpoint.decode(await store.getObject({ name, sha256 })).curve;
+/** A run's record and the curve in its checkpoint. */
+async function withCurve(
+  { view, store }: JobDesk,
+  id: string,
+): Promise<{ readonly record: JobRecord; readonly curve: RunStep[] }> {
+  let record = findJob(view, 'run', id);
+  for (;;) {
+    const { checkpoint: name, checkpointSha256: sha256 } = record;
+    if (name === '') return { record, curve: [] };
+    try {
+      return { record, curve: RunCheckpoint.decode(await store.getObject({ name, sha256 })).curve };
+    } catch (error) {
+      // A trainer replaces the checkpoint at every step, and the view is a little behind.
+      const now = await store.read(keyOfRecord(record));
+      if (now === undefined) throw unknownJob(keyOfRecord(record));
+      if (now.record.checkpoint === name) throw error;
+      record = now.record;
+    }
+  }
 }
