@@ -37,13 +37,28 @@ export const PROCESS_SETTINGS = {
   },
 } as const satisfies SettingsTable;
 
-/** The setting `httpPort` of a service. */
-export const httpPortSetting = <E extends string>(env: E) =>
+/** The settings `host`, `port` and `httpPort` of a service, read from `<prefix>_HOST`, `_PORT` and `_HTTP_PORT`. */
+export const listenSettings = <P extends string>(prefix: P) =>
   ({
-    env,
-    type: 'integer',
-    default: -1,
-    min: -1,
-    max: 65_535,
-    help: 'port of plain HTTP with /metrics, /healthz and /readyz; 0 = a free one, -1 = none',
+    host: { env: `${prefix}_HOST`, type: 'string', default: '127.0.0.1', help: 'address to listen on' },
+    port: {
+      env: `${prefix}_PORT`,
+      type: 'integer',
+      default: 0,
+      min: 0,
+      max: 65_535,
+      help: 'port to listen on; 0 = a free one',
+    },
+    httpPort: {
+      env: `${prefix}_HTTP_PORT`,
+      type: 'integer',
+      default: -1,
+      min: -1,
+      max: 65_535,
+      help: 'port of plain HTTP with /metrics, /healthz and /readyz; 0 = a free one, -1 = none',
+    },
   }) as const;
+
+/** The setting `natsReplicas` of a service; `help` tells of what it makes. */
+export const natsReplicasSetting = <H extends string>(help: H) =>
+  ({ env: 'ZMESH_NATS_REPLICAS', type: 'integer', default: 1, min: 1, max: 5, help }) as const;

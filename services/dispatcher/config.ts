@@ -5,21 +5,12 @@ import {
   type SettingsTable,
   type SourceName,
 } from '#shared/config.js';
-import { httpPortSetting } from '#shared/process-settings.js';
+import { listenSettings, natsReplicasSetting } from '#shared/process-settings.js';
 import { checkAlias, ROUTED_ALIAS } from '#shared/svf/names.js';
 
 /** Every setting of the dispatcher. */
 export const SETTINGS = {
-  host: { env: 'ZMESH_DISPATCHER_HOST', type: 'string', default: '127.0.0.1', help: 'address to listen on' },
-  port: {
-    env: 'ZMESH_DISPATCHER_PORT',
-    type: 'integer',
-    default: 0,
-    min: 0,
-    max: 65_535,
-    help: 'port to listen on; 0 = a free one',
-  },
-  httpPort: httpPortSetting('ZMESH_DISPATCHER_HTTP_PORT'),
+  ...listenSettings('ZMESH_DISPATCHER'),
   inferenceAddresses: {
     env: 'ZMESH_INFERENCE_ADDRESS',
     type: 'list',
@@ -32,14 +23,9 @@ export const SETTINGS = {
     default: '',
     help: 'NATS server where inference replicas announce themselves; empty = only those with an address here are called',
   },
-  natsReplicas: {
-    env: 'ZMESH_NATS_REPLICAS',
-    type: 'integer',
-    default: 1,
-    min: 1,
-    max: 5,
-    help: 'copies that a cluster of NATS keeps of the announcements, should they be made here; 3 in production',
-  },
+  natsReplicas: natsReplicasSetting(
+    'copies that a cluster of NATS keeps of the announcements, should they be made here; 3 in production',
+  ),
   affinityMargin: {
     env: 'ZMESH_DISPATCHER_AFFINITY_MARGIN',
     type: 'integer',

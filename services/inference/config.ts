@@ -5,7 +5,7 @@ import {
   type SettingsTable,
   type SourceName,
 } from '#shared/config.js';
-import { httpPortSetting } from '#shared/process-settings.js';
+import { listenSettings, natsReplicasSetting } from '#shared/process-settings.js';
 import { preloadName } from './preload-name.js';
 
 const MIB = 1024 * 1024;
@@ -13,16 +13,7 @@ const GIB = 1024 * MIB;
 
 /** Every setting of the inference service. */
 export const SETTINGS = {
-  host: { env: 'ZMESH_INFERENCE_HOST', type: 'string', default: '127.0.0.1', help: 'address to listen on' },
-  port: {
-    env: 'ZMESH_INFERENCE_PORT',
-    type: 'integer',
-    default: 0,
-    min: 0,
-    max: 65_535,
-    help: 'port to listen on; 0 = a free one',
-  },
-  httpPort: httpPortSetting('ZMESH_INFERENCE_HTTP_PORT'),
+  ...listenSettings('ZMESH_INFERENCE'),
   advertise: {
     env: 'ZMESH_INFERENCE_ADVERTISE',
     type: 'string',
@@ -47,14 +38,9 @@ export const SETTINGS = {
     default: '',
     help: 'NATS server whose events tell of new experts; empty = experts are fetched when they are first asked for',
   },
-  natsReplicas: {
-    env: 'ZMESH_NATS_REPLICAS',
-    type: 'integer',
-    default: 1,
-    min: 1,
-    max: 5,
-    help: 'copies that a cluster of NATS keeps of the announcements, should they be made here; 3 in production',
-  },
+  natsReplicas: natsReplicasSetting(
+    'copies that a cluster of NATS keeps of the announcements, should they be made here; 3 in production',
+  ),
   memoryBytes: {
     env: 'ZMESH_INFERENCE_MEMORY_BYTES',
     type: 'integer',

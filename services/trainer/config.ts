@@ -5,35 +5,21 @@ import {
   type SettingsTable,
   type SourceName,
 } from '#shared/config.js';
-import { httpPortSetting } from '#shared/process-settings.js';
+import { listenSettings, natsReplicasSetting } from '#shared/process-settings.js';
 import { checkAlias, ROUTED_ALIAS } from '#shared/svf/names.js';
 
 /** Every setting of the trainer. */
 export const SETTINGS = {
-  host: { env: 'ZMESH_TRAINER_HOST', type: 'string', default: '127.0.0.1', help: 'address to listen on' },
-  port: {
-    env: 'ZMESH_TRAINER_PORT',
-    type: 'integer',
-    default: 0,
-    min: 0,
-    max: 65_535,
-    help: 'port to listen on; 0 = a free one',
-  },
-  httpPort: httpPortSetting('ZMESH_TRAINER_HTTP_PORT'),
+  ...listenSettings('ZMESH_TRAINER'),
   natsUrl: {
     env: 'ZMESH_NATS_URL',
     type: 'string',
     default: 'nats://127.0.0.1:4222',
     help: 'NATS with JetStream, 2.11 or newer, where jobs live and inference replicas announce themselves; several separated by commas',
   },
-  natsReplicas: {
-    env: 'ZMESH_NATS_REPLICAS',
-    type: 'integer',
-    default: 1,
-    min: 1,
-    max: 5,
-    help: 'copies that a cluster of NATS keeps of what is made anew there; 3 in production',
-  },
+  natsReplicas: natsReplicasSetting(
+    'copies that a cluster of NATS keeps of what is made anew there; 3 in production',
+  ),
   inferenceAddresses: {
     env: 'ZMESH_INFERENCE_ADDRESS',
     type: 'list',

@@ -1,70 +1,33 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { readRun } from '#deploy/local/run-file.js';
 import {
   type Adaptation,
   type AdaptationEvent,
   AdaptationSpec,
   JobState,
 } from '#proto/zmesh/v1/adaptation.js';
-import { DispatcherServiceService } from '#proto/zmesh/v1/dispatcher.js';
-import { ExpertRegistryServiceService } from '#proto/zmesh/v1/expert_registry.js';
-import { projectRoot } from '#shared/paths.js';
-import { connect } from '#shared/rpc/client.js';
 import type { StoredTrace } from '#shared/telemetry/stored-trace.js';
 import { epochMs } from '#shared/timestamp.js';
+import { adaptationMesh, examplesOf } from '../support/adaptation-mesh.js';
 import { lastFirst } from '../support/cleanup.js';
-import { testHome } from '../support/mesh.js';
 
 const JOBS = 10;
 const TRAINERS = 2;
 const JOBS_EACH = 2;
 
 const cleanup = lastFirst({ after });
-const home = await testHome(cleanup);
-home.env.ZMESH_TRAINER_JOBS = String(JOBS_EACH);
-const up = await home.zmesh('up', '--detach', '--replicas', `trainer=${TRAINERS}`);
-assert.equal(up.code, 0, up.err);
-cleanup.after(async () => {
-  await home.zmesh('down');
+const { home, dispatcher, registry } = await adaptationMesh(cleanup, TRAINERS, {
+  ZMESH_TRAINER_JOBS: String(JOBS_EACH),
 });
-const addressOf = (name: string): string =>
-  readRun(home.path)!.processes.find((one) => one.name === name)!.address!;
-const dispatcher = connect(DispatcherServiceService, {
-  address: addressOf('dispatcher'),
-  unavailable: 'INFERENCE_UNAVAILABLE',
-});
-cleanup.after(() => dispatcher.close());
-const registry = connect(ExpertRegistryServiceService, {
-  address: addressOf('expert-registry'),
-  unavailable: 'REGISTRY_UNAVAILABLE',
-});
-cleanup.after(() => registry.close());
-
-interface Line {
-  readonly id: string;
-  readonly prompt: string;
-  readonly answers: readonly string[];
-  readonly max_tokens: number;
-  readonly verifier: unknown;
-}
 
 function specOf(name: string, settings: object = {}): AdaptationSpec {
-  const lines = readFileSync(join(projectRoot, 'models/octo-nano/tasks/arithmetic/train.jsonl'), 'utf8')
-    .split('\n')
-    .slice(0, 3)
-    .map((line) => JSON.parse(line) as Line);
-  const examples = lines.map(({ id, prompt, answers, max_tokens: maxTokens, verifier }) => ({
-    id,
-    prompt,
-    verifier: JSON.stringify(verifier),
-    reference: answers[0] ?? '',
-    maxTokens,
-  }));
   const small = { population: 4, generations: 2, stage: 3, ...settings };
-  return AdaptationSpec.fromPartial({ model: 'octo-nano', name, examples, settings: small } as never);
+  return AdaptationSpec.fromPartial({
+    model: 'octo-nano',
+    name,
+    examples: examplesOf('arithmetic', 3),
+    settings: small,
+  } as never);
 }
 
 async function ask(spec: AdaptationSpec, timeoutS = 0): Promise<Adaptation> {

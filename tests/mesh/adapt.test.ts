@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { readRun } from '#deploy/local/run-file.js';
 import {
   type Adaptation,
   AdaptationCandidate,
@@ -10,56 +7,14 @@ import {
   AdaptationSpec,
   JobState,
 } from '#proto/zmesh/v1/adaptation.js';
-import { DispatcherServiceService, GenerateRequest } from '#proto/zmesh/v1/dispatcher.js';
-import { ExpertKind, ExpertRegistryServiceService } from '#proto/zmesh/v1/expert_registry.js';
+import { GenerateRequest } from '#proto/zmesh/v1/dispatcher.js';
+import { ExpertKind } from '#proto/zmesh/v1/expert_registry.js';
 import { ZmeshError } from '#shared/errors.js';
-import { projectRoot } from '#shared/paths.js';
-import { connect } from '#shared/rpc/client.js';
+import { adaptationMesh, examplesOf } from '../support/adaptation-mesh.js';
 import { lastFirst } from '../support/cleanup.js';
-import { testHome } from '../support/mesh.js';
 
 const cleanup = lastFirst({ after });
-const home = await testHome(cleanup);
-const up = await home.zmesh('up', '--detach', '--replicas', 'trainer=2');
-assert.equal(up.code, 0, up.err);
-cleanup.after(async () => {
-  await home.zmesh('down');
-});
-
-const processes = () => readRun(home.path)?.processes ?? [];
-const addressOf = (name: string): string => processes().find((one) => one.name === name)!.address!;
-const pidOf = (name: string): number => processes().find((one) => one.name === name)!.pid;
-const dispatcher = connect(DispatcherServiceService, {
-  address: addressOf('dispatcher'),
-  unavailable: 'INFERENCE_UNAVAILABLE',
-});
-cleanup.after(() => dispatcher.close());
-const registry = connect(ExpertRegistryServiceService, {
-  address: addressOf('expert-registry'),
-  unavailable: 'REGISTRY_UNAVAILABLE',
-});
-cleanup.after(() => registry.close());
-
-interface Line {
-  readonly id: string;
-  readonly prompt: string;
-  readonly answers: readonly string[];
-  readonly max_tokens: number;
-  readonly verifier: unknown;
-}
-const examplesOf = (task: string, count: number) =>
-  readFileSync(join(projectRoot, 'models/octo-nano/tasks', task, 'train.jsonl'), 'utf8')
-    .split('\n')
-    .slice(0, count)
-    .map((line) => JSON.parse(line) as Line)
-    .map(({ id, prompt, answers, max_tokens: maxTokens, verifier }) => ({
-      id,
-      prompt,
-      system: '',
-      verifier: JSON.stringify(verifier),
-      reference: answers[0] ?? '',
-      maxTokens,
-    }));
+const { dispatcher, registry, processOf } = await adaptationMesh(cleanup, 2);
 
 const specOf = (name: string, task = 'arithmetic', change: Partial<AdaptationSpec> = {}): AdaptationSpec =>
   AdaptationSpec.fromPartial({
@@ -158,11 +113,11 @@ describe('adaptations', { concurrency: 1 }, () => {
       job.state === JobState.SUCCEEDED ||
       (job.progress !== undefined && job.progress.done >= share * job.progress.total);
     await until(id, 'its begin', at(0.05));
-    for (const name of ['trainer', 'trainer-2']) process.kill(pidOf(name), 'SIGKILL');
+    for (const name of ['trainer', 'trainer-2']) process.kill(processOf(name).pid, 'SIGKILL');
     await until(id, 'a quarter', at(0.25));
-    for (const name of ['inference', 'dispatcher']) process.kill(pidOf(name), 'SIGKILL');
+    for (const name of ['inference', 'dispatcher']) process.kill(processOf(name).pid, 'SIGKILL');
     await until(id, 'a half', at(0.5));
-    for (const name of ['expert-registry', 'nats-server']) process.kill(pidOf(name), 'SIGKILL');
+    for (const name of ['expert-registry', 'nats-server']) process.kill(processOf(name).pid, 'SIGKILL');
     const over = ({ state }: Adaptation): boolean =>
       state === JobState.SUCCEEDED || state === JobState.FAILED;
     const job = await until(id, 'the end', over);

@@ -1,12 +1,11 @@
 // A service without duties, run as its own process by tests/unit/shared/program.test.ts.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadSettings, type SettingsTable } from '#shared/config.js';
-import { httpPortSetting } from '#shared/process-settings.js';
+import { listenSettings } from '#shared/process-settings.js';
 import { runProgram } from '#shared/program.js';
 
 const SETTINGS = {
-  host: { env: 'T_HOST', type: 'string', default: '127.0.0.1', help: 'address' },
-  httpPort: httpPortSetting('T_HTTP_PORT'),
+  ...listenSettings('T'),
   startMs: {
     env: 'T_START_MS',
     type: 'integer',
