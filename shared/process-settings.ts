@@ -37,12 +37,17 @@ export const PROCESS_SETTINGS = {
   },
 } as const satisfies SettingsTable;
 
-/** The settings `host`, `port` and `httpPort` of a service, read from `<prefix>_HOST`, `_PORT` and `_HTTP_PORT`. */
-export const listenSettings = <P extends string>(prefix: P) =>
+/** The settings `host`, `port` and `httpPort` of a service, read from `ZMESH_<service>_HOST`, `_PORT` and `_HTTP_PORT`. */
+export const listenSettings = <S extends string>(service: S) =>
   ({
-    host: { env: `${prefix}_HOST`, type: 'string', default: '127.0.0.1', help: 'address to listen on' },
+    host: {
+      env: `ZMESH_${service}_HOST`,
+      type: 'string',
+      default: '127.0.0.1',
+      help: 'address to listen on',
+    },
     port: {
-      env: `${prefix}_PORT`,
+      env: `ZMESH_${service}_PORT`,
       type: 'integer',
       default: 0,
       min: 0,
@@ -50,7 +55,7 @@ export const listenSettings = <P extends string>(prefix: P) =>
       help: 'port to listen on; 0 = a free one',
     },
     httpPort: {
-      env: `${prefix}_HTTP_PORT`,
+      env: `ZMESH_${service}_HTTP_PORT`,
       type: 'integer',
       default: -1,
       min: -1,

@@ -10,7 +10,7 @@ import { checkAlias, ROUTED_ALIAS } from '#shared/svf/names.js';
 
 /** Every setting of the dispatcher. */
 export const SETTINGS = {
-  ...listenSettings('ZMESH_DISPATCHER'),
+  ...listenSettings('DISPATCHER'),
   inferenceAddresses: {
     env: 'ZMESH_INFERENCE_ADDRESS',
     type: 'list',

@@ -3,7 +3,7 @@ import { listenSettings, natsReplicasSetting } from '#shared/process-settings.js
 
 /** Settings of the expert registry. */
 export const SETTINGS = {
-  ...listenSettings('ZMESH_REGISTRY'),
+  ...listenSettings('REGISTRY'),
   natsUrl: {
     env: 'ZMESH_NATS_URL',
     type: 'string',

@@ -13,7 +13,7 @@ const GIB = 1024 * MIB;
 
 /** Every setting of the inference service. */
 export const SETTINGS = {
-  ...listenSettings('ZMESH_INFERENCE'),
+  ...listenSettings('INFERENCE'),
   advertise: {
     env: 'ZMESH_INFERENCE_ADVERTISE',
     type: 'string',

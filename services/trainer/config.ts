@@ -10,7 +10,7 @@ import { checkAlias, ROUTED_ALIAS } from '#shared/svf/names.js';
 
 /** Every setting of the trainer. */
 export const SETTINGS = {
-  ...listenSettings('ZMESH_TRAINER'),
+  ...listenSettings('TRAINER'),
   natsUrl: {
     env: 'ZMESH_NATS_URL',
     type: 'string',

@@ -95,7 +95,7 @@ describe('a service as a program', () => {
   });
 
   test('it is alive from the start, ready when it serves, not ready while it drains, and says so to the end', async () => {
-    const started = run(['--start-ms=1500', '--drain-ms=1500'], { T_HTTP_PORT: '0' });
+    const started = run(['--start-ms=1500', '--drain-ms=1500'], { ZMESH_T_HTTP_PORT: '0' });
     const listening = /"http":"([^"]+)"/;
     while (!listening.test(started.err())) await sleep(10);
     const http = listening.exec(started.err())![1]!;
