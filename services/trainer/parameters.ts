@@ -3,9 +3,10 @@ import { normals } from './draws.js';
 
 /**
  * How a parameter p makes its multiplier m: `sigmoid`: m = 1/(1 + e^−p), in (0, 1), as the published code;
- * `direct`: m = p, as the paper, kept at or above 0.
+ * `direct`: m = p, as the paper, kept at or above 0. `free`: m = p of either sign, for parameters that are no multipliers
+ * (the evidence's LoRA baseline); no run can be asked for it.
  */
-export type Parameterisation = 'sigmoid' | 'direct';
+export type Parameterisation = 'sigmoid' | 'direct' | 'free';
 
 /** Where training starts. */
 export interface Initialisation {
@@ -26,16 +27,16 @@ export function initialParameters(size: number, init: Initialisation, stream: Ra
 
 /** The multipliers m of parameters p. */
 export function multipliersOf(parameters: Float64Array, parameterisation: Parameterisation): Float64Array {
-  return parameterisation === 'direct' ? parameters.slice() : parameters.map(sigmoid);
+  return parameterisation === 'sigmoid' ? parameters.map(sigmoid) : parameters.slice();
 }
 
-/** d loss / d p from d loss / d m at the same p: times m·(1 − m) under `sigmoid`, times 1 under `direct`. */
+/** d loss / d p from d loss / d m at the same p: times m·(1 − m) under `sigmoid`, times 1 otherwise. */
 export function chain(
   gradient: Float64Array,
   parameters: Float64Array,
   parameterisation: Parameterisation,
 ): Float64Array {
-  if (parameterisation === 'direct') return gradient.slice();
+  if (parameterisation !== 'sigmoid') return gradient.slice();
   return gradient.map((value, i) => {
     const m = sigmoid(parameters[i]!);
     return value * m * (1 - m);

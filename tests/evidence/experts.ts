@@ -1,167 +1,155 @@
-import { JobState } from '#proto/zmesh/v1/adaptation.js';
+import { join } from 'node:path';
 import { Priority } from '#proto/zmesh/v1/common.js';
-import { ExpertKind } from '#proto/zmesh/v1/expert_registry.js';
-import { Run, RunSpec } from '#proto/zmesh/v1/trainer.js';
 import { evaluate } from '#services/cli/eval/evaluate.js';
-import { encodeTaskItems } from '#shared/tasks/encode.js';
-import { heldOut } from '#shared/tasks/held-out.js';
-import type { TaskItem } from '#shared/tasks/task.js';
-import { type EvidenceMesh, questionsOf, testTasks } from './mesh.js';
+import { evaluateLabels, type LabelResult } from '#services/cli/eval/labels.js';
+import { preparedFolder } from '#services/inference/model/prepared-files.js';
+import type { FinishedRun } from './finished-run.js';
+import { type ExpertsGrid, plannedRuns, sweepRuns, type TrainingWay } from './grid.js';
+import { type DenseModel, openDenseModel } from './lora/dense-model.js';
+import { finishedLora } from './lora/finished.js';
+import { type EvidenceMesh, evidenceHome, testTasks } from './mesh.js';
+import { runQuestions } from './questions.js';
 import type { Steps } from './steps.js';
 import { TASKS } from './strategies.js';
+import { trainSvf } from './svf-run.js';
 
-/** A way of training, as the table names it. */
-export interface TrainingConfig {
-  readonly name: string;
+/** A run of a sweep and its rate. */
+export interface SweptRun {
+  readonly method: TrainingWay['method'];
   readonly algorithm: string;
-  readonly preset: string;
-  readonly settings: Readonly<Record<string, string>>;
-  /** Seeds; more than one gives the spread. */
-  readonly seeds: readonly number[];
-  /** Only these tasks. Default all trained ones. */
-  readonly tasks?: readonly string[];
+  readonly rate: number;
+  readonly bestValidation: number;
 }
 
-/** What is measured. */
-export interface ExpertsGrid {
-  readonly configs: readonly TrainingConfig[];
-  /** Held-out questions of the gate. */
-  readonly questions: number;
-  /** Questions a task of the heatmap. */
-  readonly heatmapQuestions: number;
-}
-
-/** Tasks that experts are trained for, and the expert's name and label. */
-export const TRAINED: readonly {
-  readonly task: string;
-  readonly expert: string;
-  readonly kind: ExpertKind;
-}[] = [
-  { task: 'arithmetic', expert: 'math', kind: ExpertKind.TASK },
-  { task: 'list-program', expert: 'code', kind: ExpertKind.TASK },
-  { task: 'ordering', expert: 'reasoning', kind: ExpertKind.TASK },
-  { task: 'classification', expert: 'classifier', kind: ExpertKind.CLASSIFIER },
-];
-
-/** One run as it ended; as JSON, so that it can be kept. */
-export interface TrainedRun {
-  readonly config: string;
-  readonly task: string;
-  readonly seed: number;
-  readonly run: unknown;
-  readonly seconds: number;
-}
-
-/** Everything that was measured. */
+/** What was measured; what was not before the time was up is missing. */
 export interface ExpertsFound {
-  readonly runs: readonly TrainedRun[];
-  /** Accuracy of the first config's experts (first seed) on each task, by task and expert; `base` too. */
-  readonly heatmap: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly sweep: readonly SweptRun[];
+  readonly runs: readonly FinishedRun[];
+  /** Accuracy of the first way's experts (first seed) on each task, by task and expert; `base` too. */
+  readonly heatmap: Readonly<Record<string, Readonly<Record<string, number>>>> | undefined;
+  /** Pass 1 by the plain prompt and by the expert trained here. */
+  readonly labels: readonly LabelResult[] | undefined;
 }
 
 /** How many measurements a grid takes. */
-export function expertsSteps({ configs }: ExpertsGrid): number {
-  return configs.reduce((sum, { seeds, tasks }) => sum + seeds.length * (tasks ?? TRAINED).length, 0) + 1;
+export function expertsSteps(grid: ExpertsGrid): number {
+  const of = (method: TrainingWay['method']): number =>
+    plannedRuns(grid, method).length + sweepRuns(grid, method).length;
+  return of('svf') + of('lora') + 2;
 }
 
-/** Trains the demo suite's experts from scratch in every way of the grid, and tries the first way's on every task. */
+/** What measurements are made with. */
+interface Bench {
+  readonly mesh: EvidenceMesh;
+  readonly grid: ExpertsGrid;
+  readonly steps: Steps;
+  readonly dense: DenseModel;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Trains the demo suite's experts from scratch in every way of the grid: SVF by the mesh's trainer, LoRA beside it in this
+ * process, each method's sweep first. Then tries the first way's experts on every task, and pass 1 by its classifier.
+ */
 export async function measureExperts(
   mesh: EvidenceMesh,
   grid: ExpertsGrid,
   steps: Steps,
   signal: AbortSignal,
 ): Promise<ExpertsFound> {
-  const runs: TrainedRun[] = [];
-  for (const config of grid.configs) {
-    for (const { task, expert, kind } of TRAINED) {
-      if (config.tasks && !config.tasks.includes(task)) continue;
-      for (const seed of config.seeds) {
-        const name = `${expert}-${config.name}-${seed}`.toLowerCase().replaceAll(/[^a-z0-9._-]+/g, '-');
-        runs.push(
-          await steps.once(`train ${name}`, () =>
-            trainOne(mesh, { config, task, name, kind, seed, questions: grid.questions, signal }),
-          ),
-        );
-      }
-    }
-  }
-  const heatmap = await steps.once('heatmap', () => everyOnEvery(mesh, runs, grid, signal));
-  return { runs, heatmap };
-}
-
-async function trainOne(
-  mesh: EvidenceMesh,
-  asked: {
-    readonly config: TrainingConfig;
-    readonly task: string;
-    readonly name: string;
-    readonly kind: ExpertKind;
-    readonly seed: number;
-    readonly questions: number;
-    readonly signal: AbortSignal;
-  },
-): Promise<TrainedRun> {
-  const { config, task, name, kind, seed, questions, signal } = asked;
-  const bytes = (items: readonly TaskItem[]): Uint8Array => Buffer.from(encodeTaskItems(items), 'utf8');
-  const train = await questionsOf(task, 'train');
-  const validation = await questionsOf(task, 'val');
-  // Two splits of the labelled questions share some prompts.
-  const test = heldOut(await questionsOf(task, 'test'), [...train, ...validation]).slice(0, questions);
-  const spec = RunSpec.create({
-    model: 'octo-nano',
-    expert: name,
-    task: {
-      name: task,
-      train: bytes(train),
-      validation: bytes(validation),
-      test: bytes(test),
-    },
-    algorithm: config.algorithm,
-    preset: config.preset,
-    settings: { ...config.settings },
-    kind,
-    seed: BigInt(seed),
-    gate: { itemsMin: Math.min(300, test.length), others: [], harmMargin: undefined, skip: false },
-    alias: 'evidence',
-  });
-  const startMs = performance.now();
-  const { run } = await mesh.trainer.startRun({ requestId: `evidence-${name}`, spec }, { signal });
-  let last: Run | undefined;
-  for await (const { event } of mesh.trainer.watchRun({ id: run!.id, afterSequence: 0n }, { signal }))
-    last = event?.run ?? last;
-  if (last?.state !== JobState.SUCCEEDED)
-    throw new Error(`${name}: ${last?.failure?.message ?? 'it did not end'}`);
-  const { run: whole } = await mesh.trainer.getRun({ id: run!.id }, { signal });
+  const dense = await openDenseModel(
+    preparedFolder(evidenceHome(), 'octo-nano'),
+    join(evidenceHome(), 'lora'),
+  );
+  const failed = new AbortController();
+  const bench = { mesh, grid, steps, dense, signal: AbortSignal.any([signal, failed.signal]) };
+  const stopBoth = (error: unknown): never => {
+    failed.abort(error);
+    throw error;
+  };
+  const [svf, lora] = await Promise.all([
+    lane(bench, 'svf').catch(stopBoth),
+    lane(bench, 'lora').catch(stopBoth),
+  ]);
+  const runs = [...svf.runs, ...lora.runs];
+  const order = grid.ways.map(({ name }) => name);
+  runs.sort((a, b) => order.indexOf(a.way) - order.indexOf(b.way));
+  const first = runs.filter(({ way, seed }) => way === grid.ways[0]!.name && seed === grid.ways[0]!.seeds[0]);
   return {
-    config: config.name,
-    task,
-    seed,
-    run: Run.toJSON(whole!),
-    seconds: (performance.now() - startMs) / 1000,
+    sweep: [...svf.sweep, ...lora.sweep],
+    runs,
+    heatmap: await steps.ifTime('heatmap', () => everyOnEvery(bench, first)),
+    labels: await steps.ifTime('labels', () => firstPasses(bench, first)),
   };
 }
 
+/** One method's sweep, then its runs. */
+async function lane(
+  bench: Bench,
+  method: TrainingWay['method'],
+): Promise<{ sweep: SweptRun[]; runs: FinishedRun[] }> {
+  const { grid, steps } = bench;
+  const sweep: SweptRun[] = [];
+  for (const { way, rate } of sweepRuns(grid, method)) {
+    const { algorithm } = way;
+    const run = await steps.ifTime(`sweep ${method} ${algorithm} ${rate}`, () =>
+      train(bench, { way, task: grid.sweep.task, seed: 0, rate, test: false }),
+    );
+    if (run) sweep.push({ method, algorithm, rate, bestValidation: run.bestValidation });
+  }
+  const runs: FinishedRun[] = [];
+  for (const { way, task, seed } of plannedRuns(grid, method)) {
+    const rate = way.swept ? chosenRate(sweep, way, grid) : undefined;
+    if (way.swept && rate === undefined) continue;
+    const run = await steps.ifTime(`train ${way.name} ${task} ${seed}`, () =>
+      train(bench, { way, task, seed, rate, test: true }),
+    );
+    if (run) runs.push(run);
+  }
+  return { sweep, runs };
+}
+
+/** The rate whose best step was best on the validation questions, the smaller of equal ones; undefined before all were tried. */
+export function chosenRate(
+  sweep: readonly SweptRun[],
+  { method, algorithm }: Pick<TrainingWay, 'method' | 'algorithm'>,
+  grid: Pick<ExpertsGrid, 'sweep'>,
+): number | undefined {
+  const own = sweep.filter((run) => run.method === method && run.algorithm === algorithm);
+  if (own.length < grid.sweep[method].length) return undefined;
+  const best = Math.max(...own.map(({ bestValidation }) => bestValidation));
+  return Math.min(...own.filter(({ bestValidation }) => bestValidation === best).map(({ rate }) => rate));
+}
+
+async function train(
+  { mesh, grid, dense, signal }: Bench,
+  asked: {
+    readonly way: TrainingWay;
+    readonly task: string;
+    readonly seed: number;
+    readonly rate: number | undefined;
+    readonly test: boolean;
+  },
+): Promise<FinishedRun> {
+  const questions = await runQuestions(asked.task, grid.questions);
+  if (asked.way.method === 'lora') return finishedLora({ ...asked, dense, questions, signal });
+  return trainSvf({ ...asked, mesh, config: dense.prepared.config, questions, signal });
+}
+
+const expertStrategy = (expert: string) => ({ kind: { $case: 'expert' as const, value: { expert } } });
+
 async function everyOnEvery(
-  mesh: EvidenceMesh,
-  runs: readonly TrainedRun[],
-  grid: ExpertsGrid,
-  signal: AbortSignal,
+  { mesh, grid, signal }: Bench,
+  first: readonly FinishedRun[],
 ): Promise<Record<string, Record<string, number>>> {
-  const [first] = grid.configs;
-  const own = runs.filter(
-    ({ config, seed, task }) =>
-      config === first?.name && seed === first.seeds[0] && task !== 'classification',
-  );
+  const own = first.filter(({ task }) => task !== 'classification');
   const result = await evaluate({
     client: mesh.dispatcher,
     model: 'octo-nano',
     tasks: await testTasks(TASKS, grid.heatmapQuestions),
     strategies: [
       { name: 'base', strategy: { kind: { $case: 'none', value: {} } } },
-      ...own.map(({ task, run }) => ({
-        name: task,
-        strategy: { kind: { $case: 'expert' as const, value: { expert: Run.fromJSON(run).expert } } },
-      })),
+      ...own.map(({ task, expert }) => ({ name: task, strategy: expertStrategy(expert!) })),
     ],
     concurrency: 32,
     priority: Priority.BATCH,
@@ -173,4 +161,40 @@ async function everyOnEvery(
     table[task] = { ...table[task], [strategy]: right };
   }
   return table;
+}
+
+/** Pass 1 alone on the labelled test questions, none of which is trained on: by the plain prompt, by the classifier trained here. */
+async function firstPasses(
+  { mesh, grid, signal }: Bench,
+  first: readonly FinishedRun[],
+): Promise<LabelResult[]> {
+  const classifier = first.find(({ task }) => task === 'classification');
+  if (!classifier?.expert) return [];
+  const items = (await runQuestions('classification', grid.questions)).test;
+  const ways = [
+    {
+      name: 'plain prompt',
+      strategy: { kind: { $case: 'prompt' as const, value: { firstPass: undefined } } },
+    },
+    {
+      name: 'classification expert',
+      strategy: {
+        kind: { $case: 'classifier' as const, value: { firstPass: undefined, expert: classifier.expert } },
+      },
+    },
+  ];
+  const results: LabelResult[] = [];
+  for (const strategy of ways)
+    results.push(
+      await evaluateLabels({
+        client: mesh.dispatcher,
+        model: 'octo-nano',
+        task: { name: 'classification', items },
+        strategy,
+        concurrency: 32,
+        priority: Priority.BATCH,
+        signal,
+      }),
+    );
+  return results;
 }

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { EMBEDDED_FOLDER } from '#deploy/local/embedded-model.js';
+import { EMBEDDED_FOLDER, EMBEDDED_MODEL } from '#deploy/local/embedded-model.js';
+import { importModel } from '#deploy/local/import-model.js';
 import { type LocalMesh, startMesh } from '#deploy/local/runner.js';
 import { LOCAL_SETTINGS } from '#deploy/local/settings.js';
 import { DispatcherServiceService } from '#proto/zmesh/v1/dispatcher.js';
@@ -16,6 +17,9 @@ import type { Split, TaskItem, TaskSplit } from '#shared/tasks/task.js';
 
 /** The real model, as `zmesh model fetch` names it. */
 export const REAL_MODEL = 'smollm2-135m';
+
+/** The embedded model with every linear factored, attention's too; served beside it where asked for. */
+export const WIDE_MODEL = 'octo-nano-all';
 
 /** A mesh to gather evidence on. */
 export interface EvidenceMesh {
@@ -31,11 +35,11 @@ export function evidenceHome(): string {
 
 /**
  * Starts a mesh of its own, whose registry and runs stay between evidence runs. With `real` it serves the real model alone, which
- * is fetched and prepared first if it is not there.
+ * is fetched and prepared first if it is not there; with `wide` also the embedded one with attention factored.
  */
 export async function startEvidenceMesh(
   say: (line: string) => void,
-  { real, signal }: { readonly real: boolean; readonly signal: AbortSignal },
+  { real, wide, signal }: { readonly real: boolean; readonly wide: boolean; readonly signal: AbortSignal },
 ): Promise<EvidenceMesh> {
   const home = evidenceHome();
   const env = {
@@ -45,7 +49,9 @@ export async function startEvidenceMesh(
     ...(real ? { ZMESH_INFERENCE_THREADS: String(availableParallelism()) } : {}),
   };
   if (real) await fetchReal(home, env);
-  const settings = loadSettings(LOCAL_SETTINGS, real ? { ZMESH_INFERENCE_MODELS: REAL_MODEL } : {});
+  if (wide && !real) await prepareWide(home, say);
+  const models = real ? [REAL_MODEL] : [EMBEDDED_MODEL, ...(wide ? [WIDE_MODEL] : [])];
+  const settings = loadSettings(LOCAL_SETTINGS, { ZMESH_INFERENCE_MODELS: models.join(',') });
   const mesh: LocalMesh = await startMesh({ home, settings, env, say, progress: say, signal });
   const { addresses } = mesh;
   const dispatcher = connect(DispatcherServiceService, {
@@ -76,6 +82,22 @@ async function fetchReal(home: string, env: NodeJS.ProcessEnv): Promise<void> {
   });
   const [code] = (await once(child, 'exit')) as [number | null];
   if (code !== 0) throw new Error(`${REAL_MODEL} could not be fetched`);
+}
+
+async function prepareWide(home: string, say: (line: string) => void): Promise<void> {
+  let last = '';
+  const status = await importModel({
+    args: [EMBEDDED_FOLDER, '--name', WIDE_MODEL, '--adapt', 'all'],
+    home,
+    onEvent: ({ message }) => {
+      last = message ?? last;
+    },
+    onLine: (line) => {
+      last = line;
+    },
+  });
+  if (status !== 0) throw new Error(`${WIDE_MODEL} could not be prepared: ${last || `status ${status}`}`);
+  say(`model ${WIDE_MODEL}: prepared`);
 }
 
 /** Questions of a demo task's split, the first ones. */

@@ -5,7 +5,7 @@ import { evaluate } from '#services/cli/eval/evaluate.js';
 import type { Outcome } from '#services/cli/eval/result.js';
 import { encodeTaskItems } from '#shared/tasks/encode.js';
 import type { TaskItem } from '#shared/tasks/task.js';
-import type { TrainingConfig } from './experts.js';
+import type { TrainingConfig } from './grid.js';
 import { type EvidenceMesh, REAL_MODEL } from './mesh.js';
 import type { Steps } from './steps.js';
 import { wordProblems } from './word-problems.js';

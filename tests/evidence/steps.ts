@@ -5,26 +5,51 @@ import { join } from 'node:path';
 export interface Steps {
   /** Measures once: what was measured before under this name is read back. */
   once<T>(name: string, measure: () => Promise<T>): Promise<T>;
+  /** The same, but begins no measurement when the time is up: undefined then. */
+  ifTime<T>(name: string, measure: () => Promise<T>): Promise<T | undefined>;
 }
 
-/** Keeps measurements as JSON files in a folder; `say` hears a line for each that is made. `total` is for the line alone. */
-export function createSteps(folder: string, total: number, say: (line: string) => void): Steps {
+/** Where measurements are kept and how long there is. */
+export interface StepsOptions {
+  readonly folder: string;
+  /** How many there are, for the lines alone. */
+  readonly total: number;
+  /** Hears a line for each that is made. */
+  readonly say: (line: string) => void;
+  /** Minutes from now after which `ifTime` begins nothing more. Default: no limit. */
+  readonly minutes?: number | undefined;
+}
+
+/** Keeps measurements as JSON files in a folder. */
+export function createSteps({ folder, total, say, minutes }: StepsOptions): Steps {
   mkdirSync(folder, { recursive: true });
   let done = 0;
   const beganMs = performance.now();
-  return {
-    async once<T>(name: string, measure: () => Promise<T>): Promise<T> {
+  const fileOf = (name: string): string => join(folder, `${name.replaceAll(/[^\w.-]+/g, '_')}.json`);
+  const once = async <T>(name: string, measure: () => Promise<T>): Promise<T> => {
+    const before = read<T>(fileOf(name));
+    if (before !== undefined) {
       done += 1;
-      const file = join(folder, `${name.replaceAll(/[^\w.-]+/g, '_')}.json`);
-      const before = read<T>(file);
-      if (before !== undefined) return before;
-      const startMs = performance.now();
-      const found = await measure();
-      writeFileSync(`${file}.tmp`, JSON.stringify(found));
-      renameSync(`${file}.tmp`, file);
-      const seconds = (from: number): string => `${((performance.now() - from) / 1000).toFixed(0)} s`;
-      say(`${String(done).padStart(4)}/${total}  ${name}  ${seconds(startMs)}, ${seconds(beganMs)} in all`);
-      return found;
+      return before;
+    }
+    const startMs = performance.now();
+    const found = await measure();
+    done += 1;
+    writeFileSync(`${fileOf(name)}.tmp`, JSON.stringify(found));
+    renameSync(`${fileOf(name)}.tmp`, fileOf(name));
+    const seconds = (from: number): string => `${((performance.now() - from) / 1000).toFixed(0)} s`;
+    say(`${String(done).padStart(4)}/${total}  ${name}  ${seconds(startMs)}, ${seconds(beganMs)} in all`);
+    return found;
+  };
+  return {
+    once,
+    async ifTime(name, measure) {
+      const late = minutes !== undefined && performance.now() - beganMs > 60_000 * minutes;
+      if (late && read(fileOf(name)) === undefined) {
+        say(`not measured, the time is up: ${name}`);
+        return undefined;
+      }
+      return once(name, measure);
     },
   };
 }

@@ -3,7 +3,7 @@ import { add, matMul, multiply, sigmoid } from './ops.js';
 
 /** The weights of one linear layer y = W x + b, W being [rows, columns]. */
 export interface Linear {
-  readonly weight: DenseWeight | FactoredWeight;
+  readonly weight: DenseWeight | FactoredWeight | ComputedWeight;
   /** [rows], or null. */
   readonly bias: Value | null;
 }
@@ -25,12 +25,23 @@ export interface FactoredWeight {
   readonly spectrum: Value;
 }
 
+/** A product that whoever adapts the graph builds itself. */
+export interface ComputedWeight {
+  readonly kind: 'computed';
+  /** x [batch, tokens, columns] → W x, [batch, tokens, rows]. */
+  product(g: GraphBuilder, x: Value): Value;
+}
+
 /** x [batch, tokens, columns] → [batch, tokens, rows]: W x + b, or U (s ∘ (Vᵀ x)) + b without ever building W. */
 export function linear(g: GraphBuilder, x: Value, layer: Linear): Value {
   const { weight, bias } = layer;
-  const product =
-    weight.kind === 'dense' ? matMul(g, x, weight.matrix, { transposeB: true }) : factored(g, x, weight);
+  const product = productOf(g, x, weight);
   return bias ? add(g, product, bias) : product;
+}
+
+function productOf(g: GraphBuilder, x: Value, weight: Linear['weight']): Value {
+  if (weight.kind === 'computed') return weight.product(g, x);
+  return weight.kind === 'dense' ? matMul(g, x, weight.matrix, { transposeB: true }) : factored(g, x, weight);
 }
 
 function factored(g: GraphBuilder, x: Value, weight: FactoredWeight): Value {

@@ -4,10 +4,11 @@ import { negate } from './backward-ops.js';
 import { GraphBuilder, type Value } from './builder.js';
 import { decoder } from './decoder.js';
 import {
+  type Adaptation,
   headWeights,
   modelWeights,
-  spectrumLength,
-  spectrumPieces,
+  packedPieces,
+  spectralAdaptation,
   type WeightFiles,
 } from './model-weights.js';
 import {
@@ -33,6 +34,8 @@ export interface GradientOptions {
   readonly model: PreparedModel;
   readonly weights: WeightFiles;
   readonly kl: KlKind;
+  /** What is differentiated by: R and the pieces of `spectrum`. Default: the spectra of the model's adapted matrices. */
+  readonly adaptation?: Adaptation;
 }
 
 /**
@@ -45,7 +48,8 @@ export interface GradientOptions {
  *
  * Outputs: `log_probs` [wanted, 1] · `kl` [wanted, 1] unless none · `gradient` [batch, 1, R] = d loss / d spectrum of each row.
  */
-export function gradientGraph({ model, weights, kl }: GradientOptions): GraphBuilder {
+export function gradientGraph(options: GradientOptions): GraphBuilder {
+  const { model, weights, kl, adaptation = spectralAdaptation(model) } = options;
   const { config } = model;
   const g = new GraphBuilder();
   const tokens = g.input('tokens', 'int32', ['batch', 'tokens']);
@@ -57,7 +61,7 @@ export function gradientGraph({ model, weights, kl }: GradientOptions): GraphBui
   const { plain } = weightOf;
   const head = headWeights(config, plain);
   const logPolicy = (pieces: readonly Value[]): Value => {
-    const linearOf = weightOf.linears(model, pieces);
+    const linearOf = adaptation.linears(weightOf, pieces);
     const { hidden } = decoder(g, tokens, { config, plain, linearOf, contextOf: () => context });
     const rows = gather(g, reshape(g, hidden, ['rows', config.hiddenSize]), wanted);
     return logSoftmax(
@@ -67,8 +71,8 @@ export function gradientGraph({ model, weights, kl }: GradientOptions): GraphBui
   };
 
   // The base first: of its pass only the log-probabilities stay until the end.
-  const reference = kl === 'none' ? null : logPolicy(spectrumPieces(g, model, 'reference', 1));
-  const pieces = spectrumPieces(g, model, 'spectrum', 'batch');
+  const reference = kl === 'none' ? null : logPolicy(packedPieces(g, adaptation.lengths, 'reference', 1));
+  const pieces = packedPieces(g, adaptation.lengths, 'spectrum', 'batch');
   const policy = logPolicy(pieces);
   const logProbs = pickLast(g, policy, targets);
   g.output('log_probs', logProbs);
@@ -78,7 +82,8 @@ export function gradientGraph({ model, weights, kl }: GradientOptions): GraphBui
     g.output('kl', divergence);
     seeds.set(divergence, g.input('kl_seeds', 'float32', ['wanted', 1]));
   }
-  g.output('gradient', concat(g, differentiate(g, seeds, pieces), 2, spectrumLength(model)));
+  const total = adaptation.lengths.reduce((sum, length) => sum + length, 0);
+  g.output('gradient', concat(g, differentiate(g, seeds, pieces), 2, total));
   return g;
 }
 

@@ -31,10 +31,31 @@ export function spectrumLength(model: PreparedModel): number {
  * the model's order; none where nothing is adapted.
  */
 export function spectrumPieces(g: GraphBuilder, model: PreparedModel, name: string, rows: Dim): Value[] {
-  const ranks = ranksOf(model);
-  if (ranks.length === 0) return [];
-  const packed = g.input(name, 'float32', [rows, 1, spectrumLength(model)]);
-  return split(g, packed, { axis: 2, sizes: ranks, lengths: g.integers(ranks) });
+  return packedPieces(g, ranksOf(model), name, rows);
+}
+
+/** Adds a packed vector [rows, 1, Σ lengths] as the input `name` and splits it into pieces [rows, 1, length]; none of no lengths. */
+export function packedPieces(g: GraphBuilder, lengths: readonly number[], name: string, rows: Dim): Value[] {
+  if (lengths.length === 0) return [];
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  const packed = g.input(name, 'float32', [rows, 1, total]);
+  return split(g, packed, { axis: 2, sizes: lengths, lengths: g.integers(lengths) });
+}
+
+/** How one packed vector a row adapts the linear layers of a graph. */
+export interface Adaptation {
+  /** Lengths of the vector's pieces. */
+  readonly lengths: readonly number[];
+  /** Finds a layer's weights under the pieces, [rows, 1, length] each. */
+  linears(weights: ModelWeights, pieces: readonly Value[]): (names: LinearNames) => Linear;
+}
+
+/** The model's own adaptation: the vector is a spectrum, its pieces scale the singular vectors of the adapted matrices. */
+export function spectralAdaptation(model: PreparedModel): Adaptation {
+  return {
+    lengths: ranksOf(model),
+    linears: (weights, pieces) => weights.linears(model, pieces),
+  };
 }
 
 /** Makes the weights of a graph. */

@@ -2,7 +2,7 @@ import { type InferenceSession, Tensor } from 'onnxruntime-node';
 import { ZmeshError } from '#shared/errors.js';
 import { encodeModel } from '../graph/encode.js';
 import { gradientGraph, type KlKind } from '../graph/gradient.js';
-import { spectrumLength } from '../graph/model-weights.js';
+import { type Adaptation, spectralAdaptation } from '../graph/model-weights.js';
 import { peakBytes, type Sizes } from '../graph/peak-bytes.js';
 import type { PreparedModel } from '../model/prepared.js';
 import type {
@@ -30,10 +30,12 @@ interface Kind {
 /**
  * Differentiates a prepared model on onnxruntime-node's CPU provider. The weights are mapped from the folder's files, so
  * they are in memory once, whatever else serves the model on this machine.
+ * @param adaptation what is differentiated by; its vectors take the place of spectra in every part.
  * @throws ZmeshError CORRUPT when the folder is not as the model says.
  */
 export async function createOnnxGradient(
   options: GradientRuntimeOptions<PreparedModel>,
+  adaptation: Adaptation = spectralAdaptation(options.model),
 ): Promise<GradientRuntime> {
   const { folder, model, threads } = options;
   const weights = await locateWeights(folder, model);
@@ -42,7 +44,7 @@ export async function createOnnxGradient(
   const kindOf = (kl: KlKind): Kind => {
     const known = kinds.get(kl);
     if (known) return known;
-    const graph = gradientGraph({ model, weights, kl });
+    const graph = gradientGraph({ model, weights, kl, adaptation });
     let session: Promise<InferenceSession> | undefined;
     const open = (): Promise<InferenceSession> => {
       session ??= openSession(encodeModel(graph, model.name), {
@@ -62,7 +64,7 @@ export async function createOnnxGradient(
     runBytes: (kl, sizes) => Math.ceil(OVERHEAD * kindOf(kl).bytes(symbolicSizes(model, sizes))),
     async run(kl, part) {
       const session = await kindOf(kl).session();
-      const feeds = feedsOf(kl, part, { base: options.base, spectrum: spectrumLength(model) });
+      const feeds = feedsOf(kl, part, { base: options.base, spectrum: options.base.length });
       return resultOf(await runSession(session, feeds));
     },
     async dispose() {

@@ -5,13 +5,15 @@ import { layoutOf, type Multipliers, pack, unpack } from '../layout.js';
 import type { Metric } from '../metrics.js';
 import { multiplierMetrics } from '../metrics.js';
 import { initialMoments, update } from '../optimiser.js';
-import { chain, initialParameters, multipliersOf, project } from '../parameters.js';
+import { chain, initialParameters, multipliersOf, type Parameterisation, project } from '../parameters.js';
 import { type SettingValues, type TrainingState, vectorOf } from '../state.js';
 import type { GradientResult, Trials, WeightedAnswer } from './algorithm.js';
 import type { GRADIENT_SETTINGS } from './run-settings.js';
 
 /** Settings that every gradient algorithm has. */
-export type GradientSettings = Settings<typeof GRADIENT_SETTINGS>;
+export type GradientSettings = Omit<Settings<typeof GRADIENT_SETTINGS>, 'parameterisation'> & {
+  readonly parameterisation: Parameterisation;
+};
 
 /** The first state: parameters by their initialisation, moments at zero. */
 export function beginGradient(
