@@ -71,6 +71,7 @@ export const REASONS: Readonly<Record<Reason, Code>> = {
   JOB_STATE: 'FAILED_PRECONDITION',
   TRAINER_UNAVAILABLE: 'UNAVAILABLE',
   REQUEST_CONFLICT: 'ALREADY_EXISTS',
+  DISPATCHER_UNAVAILABLE: 'UNAVAILABLE',
 };
 
 /** What an error says beside its reason and message. */

@@ -17,6 +17,7 @@ const ADVICE: Partial<Record<Reason, string>> = {
   QUEUE_FULL: 'the mesh is busy; try again in a moment',
   DRAINING: 'the mesh is stopping; start it again with "zmesh up"',
   INFERENCE_UNAVAILABLE: '"zmesh status" shows what runs; the logs lie in .zmesh/logs',
+  DISPATCHER_UNAVAILABLE: '"zmesh status" shows what runs; start a mesh with "zmesh up"',
   REGISTRY_UNAVAILABLE: '"zmesh status" shows what runs; the logs lie in .zmesh/logs',
   ALIAS_CONFLICT: 'someone moved the alias; look with "zmesh experts list" and decide again',
   EXPERT_IN_USE: 'move or delete its aliases first: "zmesh experts alias"',

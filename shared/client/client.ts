@@ -67,7 +67,7 @@ export class ZmeshClient {
     const { tls, metadata } = this.#options;
     this.#dispatcher ??= connect(DispatcherServiceService, {
       address: needed(this.#options.address, 'address', 'the dispatcher'),
-      unavailable: 'INFERENCE_UNAVAILABLE',
+      unavailable: 'DISPATCHER_UNAVAILABLE',
       retried: SAFE_METHODS.dispatcher,
       tls,
       metadata,

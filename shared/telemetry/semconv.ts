@@ -107,6 +107,8 @@ export const ZMESH = {
   JOB_STATE: 'zmesh.job.state',
   /** Mixtures of a search's wave. */
   CANDIDATES: 'zmesh.candidates',
+  /** Steps of a search that a span stands for, where more than one. */
+  SEARCH_STEPS: 'zmesh.search.steps',
   /** Calls that a span stands for. */
   CALLS: 'zmesh.calls',
   /** Tokens that a search that shares nothing would have generated. */
@@ -125,6 +127,7 @@ export const SPAN = {
   ENGINE_DECODE: 'engine decode',
   ENGINE_GRADIENT: 'engine gradient',
   JOB_QUEUE: 'queued',
+  CHECK_EXAMPLES: 'check examples',
   WAVE_SCORE: 'wave: likelihood of references',
   WAVE_GENERATE: 'wave: answers',
   PUBLISH: 'choose and publish',

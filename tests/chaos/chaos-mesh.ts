@@ -80,7 +80,7 @@ export async function startChaosMesh(
     return client;
   };
   const dispatcherAt = (address: string) =>
-    clientAt(DispatcherServiceService, address, 'INFERENCE_UNAVAILABLE');
+    clientAt(DispatcherServiceService, address, 'DISPATCHER_UNAVAILABLE');
   const registryAt = (address: string) =>
     clientAt(ExpertRegistryServiceService, address, 'REGISTRY_UNAVAILABLE');
   return {

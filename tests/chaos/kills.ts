@@ -29,7 +29,7 @@ const READY_LIMIT_MS = 30_000;
 
 /** Reasons with which requests may fail while a process of a kind is dead. Registry and NATS are not asked to serve. */
 const ALLOWED: Readonly<Record<Kind, readonly string[]>> = {
-  dispatcher: ['INFERENCE_UNAVAILABLE'],
+  dispatcher: ['DISPATCHER_UNAVAILABLE'],
   inference: ['ENGINE_STOPPED'],
   'expert-registry': [],
   'nats-server': [],

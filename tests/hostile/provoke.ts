@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { REASONS, type Reason } from '#shared/errors.js';
+import { ZmeshClient } from '#shared/client/client.js';
+import { REASONS, type Reason, ZmeshError } from '#shared/errors.js';
 import { projectRoot } from '#shared/paths.js';
 import type { Cleanup } from '../support/cleanup.js';
 import { rawClient } from '../support/raw-grpc.js';
@@ -37,6 +38,7 @@ export async function provokeReasons(
   }
   await provokeOutages(t, ground, facts, (method, { info }) => note(info!.reason, method));
   if (await fetchWithoutHub()) note('SOURCE_UNAVAILABLE', 'zmesh model fetch');
+  if (await dispatcherAway()) note('DISPATCHER_UNAVAILABLE', 'a client of the dispatcher');
   await provokeTaskReasons(note);
   const reasons = Object.keys(REASONS) as Reason[];
   for (const reason of reasons) {
@@ -44,6 +46,19 @@ export async function provokeReasons(
       faults.push(`${reason} was ${reason === NEVER ? 'given' : 'never provoked'}`);
   }
   return { seen, faults };
+}
+
+/** A client of a dispatcher that is not there. True if it says so. */
+async function dispatcherAway(): Promise<boolean> {
+  const client = new ZmeshClient({ address: '127.0.0.1:9', timeoutMs: 20_000 });
+  try {
+    await client.complete({ prompt: 'anyone?' });
+    return false;
+  } catch (error) {
+    return ZmeshError.from(error).reason === 'DISPATCHER_UNAVAILABLE';
+  } finally {
+    client.close();
+  }
 }
 
 /** The one reason that no RPC gives: the program that fetches checkpoints finds nobody. True if it says so. */

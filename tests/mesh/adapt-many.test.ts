@@ -6,6 +6,11 @@ import {
   AdaptationSpec,
   JobState,
 } from '#proto/zmesh/v1/adaptation.js';
+import { RewardServiceService } from '#proto/zmesh/v1/reward.js';
+import { sleep } from '#shared/deadline.js';
+import { createLog } from '#shared/log.js';
+import { bind } from '#shared/rpc/bind.js';
+import { serve } from '#shared/rpc/server.js';
 import type { StoredTrace } from '#shared/telemetry/stored-trace.js';
 import { epochMs } from '#shared/timestamp.js';
 import { adaptationMesh, examplesOf } from '../support/adaptation-mesh.js';
@@ -16,7 +21,7 @@ const TRAINERS = 2;
 const JOBS_EACH = 2;
 
 const cleanup = lastFirst({ after });
-const { home, dispatcher, registry } = await adaptationMesh(cleanup, TRAINERS, {
+const { home, dispatcher, registry, processOf } = await adaptationMesh(cleanup, TRAINERS, {
   ZMESH_TRAINER_JOBS: String(JOBS_EACH),
 });
 
@@ -40,6 +45,25 @@ async function end(id: string): Promise<Adaptation> {
   let last: AdaptationEvent | undefined;
   for await (const { event } of dispatcher.watchAdaptation({ id, afterSequence: 0n })) last = event;
   return last!.adaptation!;
+}
+
+/** A reward service whose rewards nobody can take. */
+async function brokenReward(asked: string[]): Promise<string> {
+  const server = await serve({
+    host: '127.0.0.1',
+    port: 0,
+    log: createLog('test', { ZMESH_LOG_LEVEL: 'silent' }),
+    services: [
+      bind(RewardServiceService, {
+        async scoreAnswers({ answers }) {
+          asked.push(...answers.map(({ itemId }) => itemId));
+          return { scores: answers.map(() => ({ reward: 7, detail: '' })) };
+        },
+      }),
+    ],
+  });
+  cleanup.after(() => server.drain(1000));
+  return server.address;
 }
 
 const ms = (time: Adaptation['createdAt']): number => epochMs(time!);
@@ -79,6 +103,54 @@ describe('many adaptations at once', { concurrency: 1 }, () => {
     }
   });
 
+  test('a job that fails beside others fails alone: theirs are as they are without it', async () => {
+    const asked: string[] = [];
+    const broken = await brokenReward(asked);
+    const examples = examplesOf('arithmetic', 3).map((example) => ({
+      ...example,
+      verifier: JSON.stringify({ type: 'reward-service', address: broken, reference: '', metadata: {} }),
+    }));
+    const alone = await end((await ask(specOf('calm-alone'))).id);
+    const beside = [specOf('calm-1'), AdaptationSpec.fromPartial({ ...specOf('broken'), examples } as never)];
+    const jobs = await Promise.all([...beside, specOf('calm-2')].map((spec) => ask(spec)));
+    const [first, failed, second] = await Promise.all(jobs.map(({ id }) => end(id)));
+    assert.equal(failed!.state, JobState.FAILED);
+    assert.equal(failed!.failure?.reason, 'BAD_REWARD', failed!.failure?.message);
+    assert(asked.length > 0);
+    for (const calm of [first!, second!]) {
+      assert.equal(calm.state, JobState.SUCCEEDED, calm.failure?.message);
+      assert.deepEqual(calm.result?.candidates, alone.result?.candidates);
+      assert.deepEqual(calm.result?.arms, alone.result?.arms);
+      assert.equal(calm.result?.generatedTokens, alone.result?.generatedTokens);
+    }
+    const request = { model: 'octo-nano', name: 'broken', includeRetired: true, pageSize: 10, pageToken: '' };
+    assert.equal((await registry.listExperts(request)).experts.length, 0);
+  });
+
+  test('the command goes on watching when its dispatcher dies and comes back', async () => {
+    const args = ['--examples', 'models/octo-nano/tasks/arithmetic/train.jsonl', '--shots', '4'];
+    const size = ['--population', '8', '--generations', '8', '--stage', 'generate', '--deploy', 'mean'];
+    const adapting = home.start('dist/services/cli/main.js', [
+      'adapt',
+      '--name',
+      'watched',
+      ...args,
+      ...size,
+    ]);
+    const giveUp = performance.now() + 30_000;
+    while (!/adaptation [0-9a-f]/.test(adapting.err())) {
+      assert(performance.now() < giveUp, adapting.err());
+      await sleep(50);
+    }
+    process.kill(processOf('dispatcher').pid, 'SIGKILL');
+    const { code, out, err } = await adapting.finished;
+    assert.equal(code, 0, err);
+    assert.match(err, /the dispatcher is away; the search [0-9a-f-]+ goes on\n(.*\n)*the dispatcher is back/);
+    assert.match(out, /succeeded/);
+    const nobody = await home.zmesh('adaptations', 'show', 'x', '--dispatcher', '127.0.0.1:9');
+    assert.match(nobody.err, /DISPATCHER_UNAVAILABLE/);
+  });
+
   test('a token budget or a deadline cuts a search short: it says so and names a fixed candidate', async () => {
     const budget = await end((await ask(specOf('poor', { tokenBudget: 1n }))).id);
     assert.equal(budget.state, JobState.SUCCEEDED, budget.failure?.message);
@@ -90,7 +162,8 @@ describe('many adaptations at once', { concurrency: 1 }, () => {
 
   test('one trace from Adapt through the queue and each wave to the published version, bounded', async () => {
     const args = ['--examples', 'models/octo-nano/tasks/arithmetic/train.jsonl', '--shots', '3'];
-    const small = ['--population', '4', '--generations', '2', '--stage', 'generate'];
+    // With the mean deployed no search ends early.
+    const small = ['--population', '4', '--generations', '2', '--stage', 'generate', '--deploy', 'mean'];
     const adapted = await home.zmesh('adapt', '--name', 'traced', ...args, ...small);
     assert.equal(adapted.code, 0, adapted.err);
     const giveUp = performance.now() + 15_000;
@@ -114,7 +187,8 @@ describe('many adaptations at once', { concurrency: 1 }, () => {
       trace = JSON.parse(shown.out) as StoredTrace;
       names = trace.spans.map(({ name }) => name);
     } while (!wanted.every((name) => names.includes(name)));
-    assert(!names.some((name) => /GenerateTokens|engine/.test(name)), 'calls of a wave have no spans');
+    assert(!names.some((name) => /GenerateTokens|EncodeTokens|engine/.test(name)), 'calls have no spans');
+    assert(names.includes('check examples'));
     const waves = trace!.spans.filter(({ name }) => name === 'wave: answers');
     assert(waves.every(({ attributes }) => Number(attributes['zmesh.calls']) > 0));
     const drawn = await home.zmesh('trace', '--last', '--adaptation');

@@ -35,7 +35,7 @@ export async function adaptationMesh(
     readRun(home.path)!.processes.find((one) => one.name === name)!;
   const dispatcher = connect(DispatcherServiceService, {
     address: processOf('dispatcher').address!,
-    unavailable: 'INFERENCE_UNAVAILABLE',
+    unavailable: 'DISPATCHER_UNAVAILABLE',
   });
   cleanup.after(() => dispatcher.close());
   const registry = connect(ExpertRegistryServiceService, {

@@ -9,6 +9,7 @@ import {
 import { canonicalJson } from '#shared/tasks/hash.js';
 import { parseTaskItems } from '#shared/tasks/parse.js';
 import type { TaskItem } from '#shared/tasks/task.js';
+import { followSearch } from '../adaptations/follow.js';
 import { renderAdaptation, renderAdaptationProgress } from '../adaptations/render.js';
 import { DISPATCHER_OPTION, withDispatcher } from '../clients.js';
 import { defineCommand, UsageError } from '../command.js';
@@ -113,9 +114,7 @@ export const adapt = defineCommand({
     const timeoutS = numberOption('timeout', values.timeout, whole) ?? 0;
     return withDispatcher(values.dispatcher, io, async ({ dispatcher }) => {
       const stream = dispatcher.adapt({ requestId: values.id ?? '', spec, timeoutS }, { signal: io.signal });
-      const events = (async function* () {
-        for await (const { event } of stream) if (event) yield event;
-      })();
+      const events = followSearch(dispatcher, stream, io);
       if (!values.detach) return showSearch(events, io, values.json);
       for await (const { adaptation } of events) {
         if (values.json && adaptation) writeJson(io.out, Adaptation.toJSON(adaptation));

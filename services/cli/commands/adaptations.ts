@@ -1,4 +1,5 @@
 import { Adaptation } from '#proto/zmesh/v1/adaptation.js';
+import { followSearch } from '../adaptations/follow.js';
 import { renderAdaptation, renderAdaptations } from '../adaptations/render.js';
 import { DISPATCHER_OPTION, TRAINER_OPTION, withDispatcher, withTrainer } from '../clients.js';
 import { defineCommand } from '../command.js';
@@ -59,10 +60,7 @@ export const adaptationsWatch = defineCommand({
     withDispatcher(values.dispatcher, io, ({ dispatcher }) => {
       const request = { id: positionals[0]!, afterSequence: 0n };
       const stream = dispatcher.watchAdaptation(request, { signal: io.signal });
-      const events = (async function* () {
-        for await (const { event } of stream) if (event) yield event;
-      })();
-      return showSearch(events, io, values.json);
+      return showSearch(followSearch(dispatcher, stream, io), io, values.json);
     }),
 });
 

@@ -38,6 +38,10 @@ export interface CemState {
   readonly deviation: readonly number[];
   /** The best candidate seen; undefined before the first generation. */
   readonly best: Scored | undefined;
+  /** True where the likelihood of the references decides who generates, as the first generation showed that it may. Default false. */
+  readonly prunes?: boolean | undefined;
+  /** True when every elite of the last generation has every example right. Default false. */
+  readonly perfect?: boolean;
 }
 
 /** Tries to draw a point whose α are not all zero before the mean is taken instead. */
@@ -110,6 +114,7 @@ export function afterGeneration(
       );
       return Math.max(noiseFloor, mix(spread, last));
     }),
+    perfect: elites.every(({ fitness }) => fitness.score === 1),
     best: state.best && compareFitness(top.fitness, state.best.fitness) <= 0 ? state.best : top,
   };
 }

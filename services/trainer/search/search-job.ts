@@ -7,7 +7,7 @@ import type { RpcClient } from '#shared/rpc/client.js';
 import { BASE, formatExpertName, parseExpertName } from '#shared/svf/names.js';
 import { normalisationName } from '#shared/svf/normalisation.js';
 import type { TaskItem } from '#shared/tasks/task.js';
-import { GEN_AI, SPAN, ZMESH } from '#shared/telemetry/semconv.js';
+import { SPAN } from '#shared/telemetry/semconv.js';
 import { withSpan } from '#shared/telemetry/spans.js';
 import { msSince, timestamp } from '#shared/timestamp.js';
 import type { JobClaim } from '../jobs/claim.js';
@@ -31,6 +31,7 @@ import {
 } from './search.js';
 import { publishSearch } from './search-publish.js';
 import { readExamples, readSearchSettings, type SearchSettings } from './search-spec.js';
+import { type StepSpan, stepName, stepsPerSpan, withStepSpan } from './search-trace.js';
 import { searchChange, searchEnd, shownAdaptation } from './search-view.js';
 import type { SearchSpace } from './space.js';
 import { type SearchTrials, scoreWave } from './wave.js';
@@ -147,44 +148,59 @@ async function search(
   from: SearchState,
   table: ScoreTable,
 ): Promise<{ readonly state: SearchState; readonly cutShort: boolean }> {
-  const { claim, plan, trials, signal } = work;
   let state = from;
   for (;;) {
-    signal.throwIfAborted();
-    const step = nextStep(plan, state);
-    if (!step) return { state, cutShort: state.cutShort };
-    if (state.fixed && isPast(shownAdaptation(claim.record))) return { state, cutShort: true };
-    const wave = waveOf(plan, state, step);
-    const cost = await withSpan(
-      nameOf(step, state),
-      { attributes: { [ZMESH.CANDIDATES]: wave.candidates.length } },
-      async (span) => {
-        const spent = await scoreWave(plan, wave, { table, trials, signal });
-        span.setAttribute(GEN_AI.USAGE_OUTPUT_TOKENS, spent.generated);
-        span.setAttribute(ZMESH.NAIVE_TOKENS, spent.naive);
-        return spent;
-      },
-    );
-    state = afterWave(plan, state, { step, table, cost });
-    const checkpoint = SearchCheckpoint.encode({
-      format: JOB_FORMAT,
-      state: Buffer.from(JSON.stringify(state), 'utf8'),
-    }).finish();
-    const progress = progressOf(plan, state, step);
-    await claim.save({ ...searchChange(shownAdaptation(claim.record), progress), checkpoint });
+    const first = nextStep(work.plan, state);
+    if (!first || isLate(work, state)) return { state, cutShort: state.cutShort || first !== undefined };
+    const candidates = waveOf(work.plan, state, first).candidates.length;
+    const steps = stepsPerSpan(work.plan);
+    state = await withStepSpan(stepName(first, state), { steps, candidates }, async (span) => {
+      let now = state;
+      for (
+        let i = 0, step = nextStep(work.plan, now);
+        step && i < steps;
+        i++, step = nextStep(work.plan, now)
+      ) {
+        if (i > 0 && isLate(work, now)) break;
+        now = await takeStep(work, { state: now, step, table, span });
+      }
+      return now;
+    });
   }
+}
+
+/** One unit of work, saved. */
+async function takeStep(
+  { claim, plan, trials, signal }: SearchAtWork,
+  at: {
+    readonly state: SearchState;
+    readonly step: SearchStep;
+    readonly table: ScoreTable;
+    readonly span: StepSpan;
+  },
+): Promise<SearchState> {
+  const { step, table, span } = at;
+  signal.throwIfAborted();
+  const cost = await scoreWave(plan, waveOf(plan, at.state, step), { table, trials, signal });
+  span.spent(cost);
+  const state = afterWave(plan, at.state, { step, table, cost });
+  const checkpoint = SearchCheckpoint.encode({
+    format: JOB_FORMAT,
+    state: Buffer.from(JSON.stringify(state), 'utf8'),
+  }).finish();
+  const progress = progressOf(plan, state, step);
+  await claim.save({ ...searchChange(shownAdaptation(claim.record), progress), checkpoint });
+  return state;
+}
+
+/** True when the fixed candidates were scored and the deadline has passed: then it ends with what it has. */
+function isLate({ claim }: SearchAtWork, { fixed }: SearchState): boolean {
+  return fixed && isPast(shownAdaptation(claim.record));
 }
 
 /** True when the request's deadline has passed. */
 function isPast({ deadline }: Adaptation): boolean {
   return deadline !== undefined && msSince(deadline) > 0;
-}
-
-function nameOf(step: SearchStep, { searches }: SearchState): string {
-  if (step.kind === 'fixed') return 'fixed candidates';
-  const where = step.search === 0 ? 'all examples' : `fold ${step.search}`;
-  if (step.kind === 'held-out') return `left out of ${where}`;
-  return `generation ${(searches[step.search]?.generation ?? 0) + 1} on ${where}`;
 }
 
 function progressOf(plan: SearchPlan, state: SearchState, step: SearchStep): AdaptationProgress {
@@ -207,7 +223,7 @@ function progressOf(plan: SearchPlan, state: SearchState, step: SearchStep): Ada
     deviation: perArm(cem.deviation),
     generatedTokens: BigInt(state.cost.generated),
     naiveTokens: BigInt(state.cost.naive),
-    done: doneSteps(state),
+    done: doneSteps(plan, state),
     total: totalSteps(plan),
   };
 }

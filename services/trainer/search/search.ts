@@ -7,6 +7,7 @@ import {
   candidatesOf,
   type Scored,
 } from './cem.js';
+import { likelihoodTells } from './prune.js';
 import type { PairScore, ScoreTable } from './scores.js';
 import { type Contender, foldsOf, type Selection, select } from './select.js';
 import { type Alpha, alphaKey, alphaOf, evenly, mixtureOf, oneArm, type SearchSpace } from './space.js';
@@ -86,9 +87,12 @@ export function totalSteps(plan: SearchPlan): number {
   return 1 + searches * plan.cem.generations + (searches - 1);
 }
 
-/** Units that are done. */
-export function doneSteps({ fixed, searches, heldOut }: SearchState): number {
-  const generations = Object.values(searches).reduce((sum, { generation }) => sum + generation, 0);
+/** Units that are done; a search that is settled has done all of its own. */
+export function doneSteps(plan: SearchPlan, { fixed, searches, heldOut }: SearchState): number {
+  const generations = Object.values(searches).reduce(
+    (sum, cem) => sum + (isSettled(plan, cem) ? plan.cem.generations : cem.generation),
+    0,
+  );
   return Number(fixed) + generations + Object.values(heldOut).filter(Boolean).length;
 }
 
@@ -96,18 +100,31 @@ export function doneSteps({ fixed, searches, heldOut }: SearchState): number {
 export function nextStep(plan: SearchPlan, state: SearchState): SearchStep | undefined {
   if (!state.fixed) return { kind: 'fixed' };
   if (state.cutShort) return undefined;
-  const { generations } = plan.cem;
   const folds = planFolds(plan).length;
-  const search = (number: number): SearchStep | undefined =>
-    (state.searches[number]?.generation ?? 0) < generations
-      ? { kind: 'generation', search: number }
-      : undefined;
+  const search = (number: number): SearchStep | undefined => {
+    const cem = state.searches[number];
+    return cem && isSettled(plan, cem) ? undefined : { kind: 'generation', search: number };
+  };
   for (let fold = 1; fold <= folds; fold++) {
     const step = search(fold);
     if (step) return step;
     if (!state.heldOut[fold]) return { kind: 'held-out', search: fold };
   }
   return search(0);
+}
+
+/**
+ * True when a search is over: all its generations are done, or its best candidate, which is what is deployed, has every example
+ * right. Then no later generation could change anything; where ties are broken by likelihood it is over when all elites of a
+ * generation have every example right, the likeliest of them being the best.
+ */
+export function isSettled(
+  { cem: { generations }, deploy }: SearchPlan,
+  { generation, best, perfect }: CemState,
+): boolean {
+  if (generation >= generations) return true;
+  if (deploy !== 'best' || best?.fitness.score !== 1) return false;
+  return best.fitness.logLikelihood === undefined || perfect === true;
 }
 
 /** Examples that a search may see: all but its fold's. */
@@ -137,7 +154,7 @@ export function waveOf(plan: SearchPlan, state: SearchState, step: SearchStep): 
   return {
     candidates: candidatesOf(space, plan.cem, cem).map(({ alpha }) => alpha),
     examples: seenBy(plan, step.search),
-    prunable: true,
+    prunable: cem.prunes === true,
   };
 }
 
@@ -166,7 +183,9 @@ export function afterWave(
     ...candidate,
     fitness: table.fitness(alphaKey(candidate.alpha), examples),
   }));
-  return { ...next, searches: { ...state.searches, [step.search]: afterGeneration(plan.cem, cem, scored) } };
+  const prunes = cem.generation === 0 ? plan.stage === 'pruned' && likelihoodTells(scored) : cem.prunes;
+  const after = { ...afterGeneration(plan.cem, cem, scored), prunes };
+  return { ...next, searches: { ...state.searches, [step.search]: after } };
 }
 
 /** α that a search would deploy. */

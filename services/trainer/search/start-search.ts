@@ -7,7 +7,9 @@ import { runPool } from '#shared/pool.js';
 import { ARMS_MAX } from '#shared/svf/compose.js';
 import { formatExpertName, parseExpertName } from '#shared/svf/names.js';
 import type { TaskItem } from '#shared/tasks/task.js';
-import { activeTraceId } from '#shared/telemetry/spans.js';
+import { withoutSpans } from '#shared/telemetry/quiet.js';
+import { SPAN, ZMESH } from '#shared/telemetry/semconv.js';
+import { activeTraceId, withSpan } from '#shared/telemetry/spans.js';
 import { timestamp } from '#shared/timestamp.js';
 import { createJob, type JobDesk } from '../jobs/requests.js';
 import { findModel, type TrainableModel, type TrainerMesh } from '../mesh.js';
@@ -169,7 +171,7 @@ async function checkContext(
   items: readonly TaskItem[],
   signal: AbortSignal,
 ): Promise<void> {
-  await runPool([...items.keys()], { concurrency: ENCODES, signal }, async (i, stopped) => {
+  const check = async (i: number, stopped: AbortSignal): Promise<void> => {
     const item = items[i]!;
     const request = { model: served.name, prompt: promptOf(item) };
     const { tokenIds } = await inference.encodeTokens(request, { signal: stopped, timeoutMs: CALL_MS });
@@ -181,5 +183,8 @@ async function checkContext(
       limit: served.contextLength,
       value: needed,
     });
-  });
+  };
+  await withSpan(SPAN.CHECK_EXAMPLES, { attributes: { [ZMESH.CALLS]: items.length } }, () =>
+    withoutSpans(() => runPool([...items.keys()], { concurrency: ENCODES, signal }, check)),
+  );
 }

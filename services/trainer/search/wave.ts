@@ -2,6 +2,7 @@ import type { Mixture } from '#proto/zmesh/v1/common.js';
 import { withoutSpans } from '#shared/telemetry/quiet.js';
 import { SPAN, ZMESH } from '#shared/telemetry/semconv.js';
 import { withSpan } from '#shared/telemetry/spans.js';
+import { likelierHalf } from './prune.js';
 import type { ScoreTable } from './scores.js';
 import type { SearchCost, SearchPlan, Wave } from './search.js';
 import { candidateMixture } from './search.js';
@@ -27,9 +28,6 @@ export interface SearchTrials {
   ): Promise<void>;
 }
 
-/** Share of a generation's candidates that generate after the likelihood has spoken. */
-const KEPT_SHARE = 0.5;
-
 interface Pair {
   readonly key: string;
   readonly mixture: Mixture;
@@ -38,7 +36,7 @@ interface Pair {
 
 /**
  * Scores a wave into `table`: each distinct candidate on each example, as one set of rows, but for what is known. Where the
- * stage is `pruned`, the likelihood of the references is scored for all and only the likelier half generates.
+ * stage is `pruned`, the likelihood of the references is scored for all and, where the wave may be pruned, only the likelier half generates.
  */
 export async function scoreWave(
   { space, stage }: SearchPlan,
@@ -120,13 +118,12 @@ async function isRight(
   return right;
 }
 
-/** The likelier half of the distinct candidates, at least two. */
+/** The likelier half of a wave's distinct candidates. */
 function likelier({ candidates, examples }: Wave, table: ScoreTable): Set<string> {
-  const keys = [...new Set(candidates.map(alphaKey))];
-  const likelihood = (key: string): number =>
-    table.fitness(key, examples).logLikelihood ?? Number.NEGATIVE_INFINITY;
-  const ranked = keys.map((key) => ({ key, value: likelihood(key) })).sort((a, b) => b.value - a.value);
-  return new Set(ranked.slice(0, Math.max(2, Math.ceil(keys.length * KEPT_SHARE))).map(({ key }) => key));
+  return likelierHalf(
+    [...new Set(candidates.map(alphaKey))],
+    (key) => table.fitness(key, examples).logLikelihood ?? Number.NEGATIVE_INFINITY,
+  );
 }
 
 /** Tokens of every candidate's answers, also those that were known; pruned ones count as the mean of the others. */

@@ -17,6 +17,7 @@ import {
   totalSteps,
   waveOf,
 } from '#services/trainer/search/search.js';
+import { stepsPerSpan } from '#services/trainer/search/search-trace.js';
 import { type Contender, foldsOf, select } from '#services/trainer/search/select.js';
 import { alphaKey, alphaOf, mixtureOf, type SearchSpace } from '#services/trainer/search/space.js';
 import { type SearchTrials, scoreWave } from '#services/trainer/search/wave.js';
@@ -176,7 +177,7 @@ describe('a search', () => {
     assert.equal(outcome.selection.chosen.kind, 'search');
     const mixture = candidateMixture(space(), outcome.alpha);
     assert(Math.abs(share(mixture, A) - 0.3) < 0.15, JSON.stringify(mixture));
-    assert.equal(doneSteps(state), totalSteps(plan()));
+    assert.equal(doneSteps(plan(), state), totalSteps(plan()));
   });
 
   it('computes no pair twice, and goes on from any checkpoint to the same end', async () => {
@@ -217,10 +218,43 @@ describe('a search', () => {
   it('prunes by likelihood when told to: the same end here, fewer answers', async () => {
     const [all, half] = [{ answers: 0 }, { answers: 0 }];
     const wishes = [0.3, 0.3, 0.3, 0.3, 0.3, 0.3];
-    await search(plan(), world(wishes, all));
-    const pruned = await search(plan({ stage: 'pruned' }), world(wishes, half));
+    // With the mean deployed every generation counts.
+    await search(plan({ deploy: 'mean' }), world(wishes, all));
+    const pruned = await search(plan({ deploy: 'mean', stage: 'pruned' }), world(wishes, half));
     assert.equal(pruned.outcome.selection.chosen.kind, 'search');
     assert(half.answers < 0.7 * all.answers, `${half.answers} of ${all.answers}`);
+  });
+
+  it('does not prune by a likelihood that prefers what answers wrongly', async () => {
+    const wishes = [0.3, 0.3, 0.3, 0.3, 0.3, 0.3];
+    const misled: SearchTrials = {
+      ...world(wishes),
+      likelihood: async (_, mixture) => Math.abs(share(mixture, A) - 0.3),
+    };
+    const { outcome, state } = await search(plan({ stage: 'pruned' }), misled);
+    assert.equal(state.searches[0]?.prunes, false);
+    assert.equal(outcome.selection.chosen.kind, 'search');
+    const told = await search(plan({ stage: 'pruned' }), world(wishes));
+    assert.equal(told.state.searches[0]?.prunes, true);
+  });
+
+  it('ends when nothing can be better: the same α as with all its generations, fewer answers', async () => {
+    const wishes = [0.3, 0.3, 0.3, 0.3, 0.3, 0.3];
+    const [short, long] = [{ answers: 0 }, { answers: 0 }];
+    const early = await search(plan(), world(wishes, short));
+    assert(early.state.searches[0]!.generation < cem.generations, `${early.state.searches[0]!.generation}`);
+    // With the mean deployed every generation counts; what is the best one does not depend on that.
+    const whole = await search(plan({ deploy: 'mean' }), world(wishes, long));
+    assert.equal(whole.state.searches[0]!.generation, cem.generations);
+    assert.deepEqual(early.state.searches[0]!.best, whole.state.searches[0]!.best);
+    assert(short.answers < long.answers, `${short.answers} of ${long.answers}`);
+  });
+
+  it('has at most 400 spans of steps in its trace, however many steps it has', () => {
+    assert.equal(stepsPerSpan(plan()), 1);
+    const most = plan({ cem: { ...cem, generations: 1000 }, examples: 64, folds: 20 });
+    assert.equal(totalSteps(most), 21_021);
+    assert.equal(stepsPerSpan(most), 53);
   });
 
   it('generates nothing in the likelihood stage, and stops at its token budget', async () => {
