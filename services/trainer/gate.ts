@@ -19,7 +19,7 @@ export interface GateTask {
 
 /** The rule of the gate. */
 export interface GateRule {
-  /** Fewest questions of the expert's own task. Default 300. */
+  /** Fewest questions of the expert's own task, at least 300. Default 300. */
   readonly itemsMin: number;
   /** The difference of scores on another task below which harm is said, [-1, 0]. Default -0.02: two points. */
   readonly harmMargin: number;
@@ -29,6 +29,9 @@ export interface GateRule {
 
 /** Defaults of the rule. */
 export const GATE_DEFAULTS = { itemsMin: 300, harmMargin: -0.02 } as const;
+
+/** No run may ask for fewer questions: what fewer say is too little to route by. */
+export const GATE_ITEMS_FLOOR = 300;
 
 /** The expert against the base on one task. Scores are (1 + reward)/2: accuracy where rewards are ±1. */
 export interface TaskComparison {

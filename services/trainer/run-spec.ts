@@ -2,7 +2,7 @@ import { ExpertKind } from '#proto/zmesh/v1/expert_registry.js';
 import type { GateSettings, RunSpec } from '#proto/zmesh/v1/trainer.js';
 import { ZmeshError } from '#shared/errors.js';
 import { checkAlias, checkExpertName, checkLabel } from '#shared/svf/names.js';
-import { GATE_DEFAULTS } from './gate.js';
+import { GATE_DEFAULTS, GATE_ITEMS_FLOOR } from './gate.js';
 
 /** Alias of a version that passed its test and waits to be promoted. */
 export const STAGED_ALIAS = 'staged';
@@ -51,7 +51,16 @@ export function gateOf(given: GateSettings | undefined): RunGate {
   const harmMargin = given?.harmMargin ?? GATE_DEFAULTS.harmMargin;
   if (!(harmMargin >= -1 && harmMargin <= 0))
     throw fault('spec.gate.harm_margin', `must be in [-1, 0], not ${harmMargin}`, harmMargin);
-  return { itemsMin: given?.itemsMin ?? GATE_DEFAULTS.itemsMin, harmMargin, skip: given?.skip ?? false };
+  const itemsMin = given?.itemsMin ?? GATE_DEFAULTS.itemsMin;
+  if (itemsMin < GATE_ITEMS_FLOOR) {
+    const message = `spec.gate.items_min: must be at least ${GATE_ITEMS_FLOOR}, not ${itemsMin}; skip the test to publish without one`;
+    throw new ZmeshError('INVALID_FIELD', message, {
+      field: 'spec.gate.items_min',
+      limit: GATE_ITEMS_FLOOR,
+      value: itemsMin,
+    });
+  }
+  return { itemsMin, harmMargin, skip: given?.skip ?? false };
 }
 
 /** A spec as callers see it again: without the questions. */

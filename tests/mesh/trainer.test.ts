@@ -48,6 +48,16 @@ const lines = (task: string, split: string, from: number, to: number): Uint8Arra
       .join('\n'),
   );
 
+/** Where the test of the outcome does not matter it is left out: 300 questions take their time. */
+const UNTESTED = { itemsMin: undefined, others: [], harmMargin: undefined, skip: true };
+const TESTED: Partial<RunSpec> = {
+  gate: {
+    ...UNTESTED,
+    others: [{ name: 'ordering', test: lines('ordering', 'test', 0, 40) }],
+    skip: false,
+  },
+};
+
 const specOf = (expert: string, change: Partial<RunSpec> = {}): RunSpec =>
   RunSpec.create({
     model: 'octo-nano',
@@ -56,11 +66,11 @@ const specOf = (expert: string, change: Partial<RunSpec> = {}): RunSpec =>
       name: 'arithmetic',
       train: lines('arithmetic', 'train', 0, 64),
       validation: lines('arithmetic', 'val', 0, 24),
-      test: lines('arithmetic', 'test', 0, 40),
+      test: lines('arithmetic', 'test', 0, 300),
     },
     algorithm: 'sep-cma-es',
     settings: { steps: '4', prompts: '8', 'validate-every': '2', 'validation-items': '24' },
-    gate: { itemsMin: 40, others: [], harmMargin: undefined, skip: false },
+    gate: UNTESTED,
     ...change,
   });
 
@@ -117,7 +127,7 @@ describe('training runs', { concurrency: 1 }, () => {
   let undisturbed: Run;
 
   test('a run trains, is tested on held-out questions, and is published with its record', async () => {
-    const { id } = await start(specOf('calm'), 'calm-1');
+    const { id } = await start(specOf('calm', TESTED), 'calm-1');
     const events = [];
     for await (const { event } of trainer.watchRun({ id, afterSequence: 0n })) events.push(event!);
     assert.deepEqual(
@@ -137,8 +147,10 @@ describe('training runs', { concurrency: 1 }, () => {
       ],
     );
     assert.equal(undisturbed.gate, ExpertGate.PASSED);
-    const [own] = undisturbed.gates;
-    assert.equal(own?.items, 40);
+    const [own, other] = undisturbed.gates;
+    assert.equal(own?.items, 300);
+    assert.equal(other?.task, 'ordering');
+    assert.equal(other.items, 40);
     assert(own.low > 0 && own.expert > own.base, JSON.stringify(own));
     const staged = await registry.getExpert({ name: 'octo-nano/calm@staged' });
     assert.equal(`octo-nano/calm@${staged.expert?.version}`, undisturbed.expert);
@@ -149,7 +161,7 @@ describe('training runs', { concurrency: 1 }, () => {
   });
 
   test('the same request id gives the same run, and another request under it is refused', async () => {
-    const again = await start(specOf('calm'), 'calm-1');
+    const again = await start(specOf('calm', TESTED), 'calm-1');
     assert.equal(again.id, undisturbed.id);
     assert.equal(again.expert, undisturbed.expert);
     await assert.rejects(start(specOf('other'), 'calm-1'), { reason: 'REQUEST_CONFLICT' });
@@ -225,6 +237,7 @@ describe('training runs', { concurrency: 1 }, () => {
     const refusals: readonly [Partial<RunSpec>, string][] = [
       [{ task: undefined }, 'MISSING_FIELD'],
       [{ expert: 'Bad Name' }, 'INVALID_FIELD'],
+      [{ gate: { ...UNTESTED, itemsMin: 299, skip: false } }, 'INVALID_FIELD'],
       [{ model: 'nobody' }, 'UNKNOWN_MODEL'],
       [{ algorithm: 'magic' }, 'INVALID_FIELD'],
       [{ preset: 'magic' }, 'INVALID_FIELD'],

@@ -1,9 +1,10 @@
 import { ExpertKind } from '#proto/zmesh/v1/expert_registry.js';
-import { Run, RunSpec } from '#proto/zmesh/v1/trainer.js';
+import { type GateTask, Run, RunSpec } from '#proto/zmesh/v1/trainer.js';
 import { encodeTaskItems } from '#shared/tasks/encode.js';
 import { heldOut } from '#shared/tasks/held-out.js';
 import { loadTask } from '#shared/tasks/load-task.js';
 import type { Task } from '#shared/tasks/task.js';
+import { tasksBeside } from '#shared/tasks/tasks-beside.js';
 import { TRAINER_OPTION, withTrainer } from '../clients.js';
 import { defineCommand, UsageError } from '../command.js';
 import { EXIT } from '../exit-codes.js';
@@ -11,6 +12,9 @@ import { writeJson } from '../render/json.js';
 import { followRun } from '../runs/follow.js';
 import { renderRunResult } from '../runs/render.js';
 import { choiceOption, numberOption, seedOption } from '../values.js';
+
+/** Questions of each other task. */
+const OTHER_QUESTIONS = 300;
 
 /** `zmesh train`: an expert for a task, by a run on the mesh's trainers. */
 export const train = defineCommand({
@@ -44,9 +48,14 @@ export const train = defineCommand({
       type: 'string',
       multiple: true,
       value: 'TASK',
-      help: 'another task whose held-out questions show harm',
+      help: 'a task whose held-out questions show harm (default: the task folders beside the task)',
     },
-    'gate-items': { type: 'string', value: 'N', help: 'fewest held-out questions that decide (default 300)' },
+    'no-others': { type: 'boolean', help: 'look for harm on no other task' },
+    'gate-items': {
+      type: 'string',
+      value: 'N',
+      help: 'fewest held-out questions that decide, at least 300 (default 300)',
+    },
     'no-gate': { type: 'boolean', help: 'publish it untested and without an alias' },
     reward: { type: 'string', value: 'HOST:PORT', help: 'a reward service that scores the answers' },
     alias: { type: 'string', value: 'ALIAS', help: 'alias of a version that passes (default staged)' },
@@ -56,6 +65,7 @@ export const train = defineCommand({
   },
   examples: [
     'train models/octo-nano/tasks/arithmetic --expert math --label math',
+    'train my-task --no-others --gate-items 500',
     'train my-task --preset official --set steps=50 --detach',
     'train my-task --algorithm sep-cma-es --set population=16 --seed 7',
   ],
@@ -64,10 +74,10 @@ export const train = defineCommand({
   ],
   async run({ values, positionals, io }) {
     const task = await loadTask(positionals[0]!);
-    const others = await Promise.all(values.other.map((path) => loadTask(path)));
+    const others = await othersOf(positionals[0]!, values.other, values['no-others']);
     const kind = choiceOption('kind', values.kind, ['task', 'classifier']) ?? 'task';
     const itemsMin = numberOption('gate-items', values['gate-items'], {
-      min: 0,
+      min: 300,
       max: 2 ** 31,
       integer: true,
     });
@@ -95,7 +105,7 @@ export const train = defineCommand({
       seed: seedOption(values.seed) ?? 0n,
       gate: {
         itemsMin,
-        others: others.map((other) => ({ name: other.name, test: splitBytes(other, 'test') })),
+        others,
         harmMargin: undefined,
         skip: values['no-gate'],
       },
@@ -119,6 +129,19 @@ export const train = defineCommand({
     });
   },
 });
+
+/** Held-out questions of other tasks, the first ones: those named, else those of the tasks beside the trained one. */
+async function othersOf(path: string, named: readonly string[], none: boolean): Promise<GateTask[]> {
+  if (none && named.length > 0) throw new UsageError('--other and --no-others exclude each other');
+  if (none) return [];
+  const tasks = await Promise.all(
+    (named.length > 0 ? named : await tasksBeside(path)).map((one) => loadTask(one)),
+  );
+  return tasks.map(({ name, splits }) => ({
+    name,
+    test: Buffer.from(encodeTaskItems(splits.test.slice(0, OTHER_QUESTIONS)), 'utf8'),
+  }));
+}
 
 function splitBytes(task: Task, split: 'train' | 'val' | 'test'): Uint8Array {
   return Buffer.from(encodeTaskItems(task.splits[split]), 'utf8');

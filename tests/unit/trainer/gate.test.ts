@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decide, GATE_DEFAULTS, type GateTask } from '#services/trainer/gate.js';
+import { gateOf } from '#services/trainer/run-spec.js';
+import type { ZmeshError } from '#shared/errors.js';
 import { heldOut } from '#shared/tasks/held-out.js';
 import { question } from './softmax-policy.js';
 
@@ -92,4 +94,16 @@ test('held out is what neither has the id of a used question nor asks the same',
     heldOut([{ ...question(4), id: 'new', system: 'Classify:' }], [question(4)]).map(({ id }) => id),
     ['new'],
   );
+});
+
+test('a run may ask for more held-out questions than 300, never for fewer', () => {
+  const asked = (itemsMin: number | undefined) =>
+    gateOf({ itemsMin, others: [], harmMargin: undefined, skip: false });
+  assert.equal(asked(undefined).itemsMin, 300);
+  assert.equal(asked(301).itemsMin, 301);
+  for (const few of [0, 40, 299])
+    assert.throws(
+      () => asked(few),
+      (error: ZmeshError) => error.reason === 'INVALID_FIELD' && /at least 300, not \d+/.test(error.message),
+    );
 });
