@@ -26,13 +26,14 @@ export interface SvfRunOptions extends PlannedRun {
 export async function trainSvf(options: SvfRunOptions): Promise<FinishedRun> {
   const { mesh, way, task, seed, signal } = options;
   const startMs = performance.now();
-  const spec = specOf(options);
-  const { run } = await mesh.trainer.startRun({ requestId: `evidence-${spec.expert}`, spec }, { signal });
+  const name = nameOf(options);
+  const spec = specOf(options, name);
+  const { run } = await mesh.trainer.startRun({ requestId: `evidence-${name}`, spec }, { signal });
   let last: Run | undefined;
   for await (const { event } of mesh.trainer.watchRun({ id: run!.id, afterSequence: 0n }, { signal }))
     last = event?.run ?? last;
   if (last?.state !== JobState.SUCCEEDED)
-    throw new Error(`${spec.expert}: ${last?.failure?.message ?? 'it did not end'}`);
+    throw new Error(`${name}: ${last?.failure?.message ?? 'it did not end'}`);
   const { run: whole } = await mesh.trainer.getRun({ id: run!.id }, { signal });
   const { curve, gates, gate, expert } = whole!;
   const end = curve.at(-1);
@@ -55,13 +56,19 @@ export async function trainSvf(options: SvfRunOptions): Promise<FinishedRun> {
   };
 }
 
-function specOf({ way, task, seed, rate, questions, test }: SvfRunOptions): RunSpec {
-  const bytes = (items: readonly TaskItem[]): Uint8Array => Buffer.from(encodeTaskItems(items), 'utf8');
+function nameOf({ way, task, seed, rate, test }: SvfRunOptions): string {
   const name = `${task}-${way.name}${rate === undefined || test ? '' : `-${rate}`}-${seed}`;
+  return name.toLowerCase().replaceAll(/[^a-z0-9._-]+/g, '-');
+}
+
+function specOf({ way, task, seed, rate, questions, test }: SvfRunOptions, name: string): RunSpec {
+  const bytes = (items: readonly TaskItem[]): Uint8Array => Buffer.from(encodeTaskItems(items), 'utf8');
+  const classifies = task === 'classification';
   return RunSpec.create({
     // Attention is factored in the other preparation of the same model.
     model: way.matrices === 'mlp' ? 'octo-nano' : WIDE_MODEL,
-    expert: name.toLowerCase().replaceAll(/[^a-z0-9._-]+/g, '-'),
+    // A model has one classification expert; each run gives another version of it.
+    expert: classifies ? 'classifier' : name,
     task: {
       name: task,
       train: bytes(questions.train),
@@ -75,7 +82,7 @@ function specOf({ way, task, seed, rate, questions, test }: SvfRunOptions): RunS
       ...way.settings,
       ...(rate === undefined ? {} : { 'learning-rate': String(rate) }),
     },
-    kind: task === 'classification' ? ExpertKind.CLASSIFIER : ExpertKind.TASK,
+    kind: classifies ? ExpertKind.CLASSIFIER : ExpertKind.TASK,
     seed: BigInt(seed),
     gate: { others: [], skip: !test },
     alias: 'evidence',
