@@ -3,6 +3,7 @@ import { type Observation, observeLevel } from '#shared/telemetry/instruments.js
 import { ZMESH } from '#shared/telemetry/semconv.js';
 import { JOB_KINDS } from './jobs/job.js';
 import type { JobView } from './jobs/view.js';
+import type { RunMeter } from './measure-steps.js';
 
 const STATES: Readonly<Record<string, JobState>> = {
   queued: JobState.QUEUED,
@@ -18,10 +19,12 @@ export interface ObservedTrainer {
   readonly view: Pick<JobView, 'list'>;
   /** Jobs that this process works on. */
   readonly worker: { readonly running: number };
+  /** Steps of its runs. */
+  readonly meter: Pick<RunMeter, 'observe'>;
 }
 
-/** Observes the jobs that are kept, the same in every replica, and those at work in this one. Call the result to stop. */
-export function observeTrainer({ view, worker }: ObservedTrainer): () => void {
+/** Observes the jobs that are kept, the same in every replica, and those at work in this one with their steps. Call the result to stop. */
+export function observeTrainer({ view, worker, meter }: ObservedTrainer): () => void {
   const stops = [
     observeLevel(
       { name: 'zmesh.trainer.jobs', unit: '{job}', description: 'Jobs that are kept, of all trainers' },
@@ -40,6 +43,7 @@ export function observeTrainer({ view, worker }: ObservedTrainer): () => void {
       { name: 'zmesh.trainer.working', unit: '{job}', description: 'Jobs that this trainer works on' },
       () => [{ value: worker.running }],
     ),
+    meter.observe(),
   ];
   return () => {
     for (const stop of stops) stop();

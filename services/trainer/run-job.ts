@@ -17,6 +17,7 @@ import type { JobClaim } from './jobs/claim.js';
 import { JOB_FORMAT, keyText } from './jobs/job.js';
 import type { JobWork } from './jobs/worker.js';
 import { afterStep, afterValidation, beginRun, nextAction, type RunState } from './loop.js';
+import type { MeasuredRun, RunMeter } from './measure-steps.js';
 import type { TrainableModel } from './mesh.js';
 import { chooseRun } from './presets.js';
 import { type RunData, readRunData } from './run-data.js';
@@ -37,6 +38,8 @@ export interface RunWorkshop {
   /** Publishes what a run made; see `publishRun`. */
   readonly registry: Parameters<typeof publishRun>[0]['registry'];
   readonly dataBytesMax: number;
+  /** Hears of steps, for metrics. */
+  readonly meter: RunMeter;
 }
 
 /** A run at work. */
@@ -46,6 +49,7 @@ export interface RunAtWork {
   readonly data: RunData;
   readonly model: TrainableModel;
   readonly trials: Trials;
+  readonly meter: RunMeter;
   readonly signal: AbortSignal;
 }
 
@@ -69,7 +73,7 @@ export function runWork(workshop: RunWorkshop): JobWork {
       const { model, trials, close } = await workshop.open(spec, data, { onTokens, signal });
       try {
         checkFingerprint(shownRun(claim.record), model);
-        const run = { claim, spec, data, model, trials, signal };
+        const run = { claim, spec, data, model, trials, meter: workshop.meter, signal };
         const trained = await train(run, await resume(run), cost);
         const tested = await testRun(run, trained);
         await publishRun({ run, progress: trained, tested, registry: workshop.registry });
@@ -131,7 +135,19 @@ async function train(run: RunAtWork, from: RunProgress, cost: { tokens: number }
       curve: [...progress.curve],
     }).finish();
     await claim.save({ ...runChange(shownRun(claim.record), progress.curve.at(-1)), checkpoint });
+    measure(run, action.kind, progress);
   }
+}
+
+/** Tells the meter what is saved: a step of a trainer that lost its claim counts nowhere. */
+function measure({ meter, spec, model }: RunAtWork, kind: 'validate' | 'train', progress: RunProgress): void {
+  const measured = measuredRun(spec, model);
+  if (kind === 'train') meter.stepped(measured, progress.curve.at(-1)!);
+  else meter.validated(measured, progress.state.validations.at(-1)!.right);
+}
+
+function measuredRun(spec: RunSpec, { served }: TrainableModel): MeasuredRun {
+  return { model: served.name, algorithm: chooseRun(spec).algorithm.name };
 }
 
 async function validated({ data, trials, signal }: RunAtWork, progress: RunProgress): Promise<RunProgress> {

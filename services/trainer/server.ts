@@ -26,6 +26,7 @@ import { openJobQueue } from './jobs/queue-jetstream.js';
 import { openJobStore } from './jobs/store-jetstream.js';
 import { followJobs } from './jobs/view.js';
 import { startWorker } from './jobs/worker.js';
+import { createRunMeter } from './measure-steps.js';
 import { findModel, type TrainerMesh } from './mesh.js';
 import { observeTrainer } from './observe.js';
 import { openRewards } from './rewards.js';
@@ -60,7 +61,9 @@ export async function startTrainer(settings: TrainerSettings, log: Logger): Prom
     draining: draining.signal,
   });
   const server = await serve({ host: settings.host, port: settings.port, services: [handlers], log });
+  const meter = createRunMeter();
   const runs = runWork({
+    meter,
     registry: mesh.registry,
     dataBytesMax,
     async open(run, data, { onTokens, signal }) {
@@ -84,7 +87,7 @@ export async function startTrainer(settings: TrainerSettings, log: Logger): Prom
   });
   const works = { run: runs, adaptation: searches };
   const worker = startWorker({ store, queue, events, view, trainer, works, jobsMax, log });
-  const stopMetrics = observeTrainer({ view, worker });
+  const stopMetrics = observeTrainer({ view, worker, meter });
   const catalog = followRegistry({
     watch: mesh.registry.watchExperts,
     log,

@@ -105,6 +105,8 @@ export const ZMESH = {
   JOB_KIND: 'zmesh.job.kind',
   /** `queued`, `running`, `paused`, `succeeded`, `failed`, `cancelled`; on metrics. */
   JOB_STATE: 'zmesh.job.state',
+  /** `reinforce`, `next-token`, `sep-cma-es`; on metrics of training. */
+  ALGORITHM: 'zmesh.algorithm',
   /** Mixtures of a search's wave. */
   CANDIDATES: 'zmesh.candidates',
   /** Steps of a search that a span stands for, where more than one. */

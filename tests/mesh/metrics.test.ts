@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { parse } from 'yaml';
+import { readRun } from '#deploy/local/run-file.js';
 import { Sampling } from '#proto/zmesh/v1/common.js';
 import {
   ClassifyRequest,
@@ -13,6 +14,7 @@ import {
   type Receipt,
   Strategy,
 } from '#proto/zmesh/v1/dispatcher.js';
+import { RunSpec, TrainerServiceService } from '#proto/zmesh/v1/trainer.js';
 import type { Figures } from '#services/cli/status/figures.js';
 import type { ZmeshError } from '#shared/errors.js';
 import { projectRoot } from '#shared/paths.js';
@@ -42,6 +44,27 @@ const generation = (text: string, kind: Strategy['kind'], n = 1): GenerateReques
 const NONE: Strategy['kind'] = { $case: 'none', value: {} };
 const AUTO: Strategy['kind'] = { $case: 'auto', value: { firstPass: undefined } };
 const expert = (name: string): Strategy['kind'] => ({ $case: 'expert', value: { expert: name } });
+
+/** Answers of a step of the run. */
+const TRAINED_ANSWERS = 8;
+
+/** A run that goes on until it is cancelled. */
+function trainingSpec(): RunSpec {
+  const split = (name: string): Uint8Array =>
+    Buffer.from(
+      readFileSync(join(projectRoot, `models/octo-nano/tasks/arithmetic/${name}.jsonl`), 'utf8')
+        .split('\n')
+        .slice(0, 24)
+        .join('\n'),
+    );
+  return RunSpec.create({
+    model: 'octo-nano',
+    expert: 'measured',
+    task: { name: 'arithmetic', train: split('train'), validation: split('val') },
+    settings: { steps: '1000', prompts: '4', samples: '2', 'kl-coefficient': '0.1', 'validation-items': '4' },
+    gate: { others: [], skip: true },
+  });
+}
 
 /** Every query of the dashboard and the rules, with the place where it stands. */
 function queries(): readonly { readonly place: string; readonly query: string }[] {
@@ -84,11 +107,28 @@ describe('metrics of a mesh', { concurrency: false }, () => {
   let pages: readonly ScrapedPage[];
   /** With a request that failed in an engine. */
   let later: readonly ScrapedPage[];
+  /** With a run at work. */
+  let training: readonly ScrapedPage[];
   const receipts: Receipt[] = [];
 
   const generate = async (request: GenerateRequest): Promise<void> => {
     for await (const { event } of dispatcher.generate(request))
       if (event?.$case === 'receipt') receipts.push(event.value);
+  };
+
+  /** The pages once a run has done a step and was validated; the run is cancelled then. */
+  const whileTraining = async (): Promise<readonly ScrapedPage[]> => {
+    const address = readRun(home.path)!.processes.find(({ name }) => name === 'trainer')!.address!;
+    const trainer = connect(TrainerServiceService, { address, unavailable: 'TRAINER_UNAVAILABLE' });
+    cleanup.after(() => trainer.close());
+    const { run } = await trainer.startRun({ requestId: '', spec: trainingSpec() });
+    let found: readonly ScrapedPage[] = [];
+    await eventually('a step is seen', async () => {
+      found = await scrapeMesh(home.path);
+      return sumOf(found, 'zmesh_training_steps_total') >= 1;
+    });
+    await trainer.cancelRun({ id: run!.id });
+    return found;
   };
 
   before(async () => {
@@ -122,6 +162,7 @@ describe('metrics of a mesh', { concurrency: false }, () => {
       later = await scrapeMesh(home.path);
       return sumOf(later, 'zmesh_engine_requests_total', left) === 1;
     });
+    training = await whileTraining();
   });
 
   it('has a page for each replica of each service, in a format that Prometheus takes', async () => {
@@ -149,7 +190,7 @@ describe('metrics of a mesh', { concurrency: false }, () => {
 
   it('exports every metric and every label that dashboard and rules name', () => {
     const exported = new Map<string, Set<string>>([['up', new Set()]]);
-    for (const { name, labels } of later.flatMap(({ samples }) => samples)) {
+    for (const { name, labels } of [...later, ...training].flatMap(({ samples }) => samples)) {
       const known = exported.get(name) ?? new Set<string>();
       for (const label of Object.keys(labels)) known.add(label);
       exported.set(name, known);
@@ -166,6 +207,20 @@ describe('metrics of a mesh', { concurrency: false }, () => {
           assert.ok(labels.has(label) || ADDED.includes(label), `${place}: ${metric} has no label ${label}`);
       }
     }
+  });
+
+  it('shows the steps of a run while it is at work', () => {
+    const of = { zmesh_algorithm: 'reinforce', gen_ai_request_model: 'octo-nano' };
+    const steps = sumOf(training, 'zmesh_training_steps_total', of);
+    assert.ok(steps >= 1);
+    assert.equal(sumOf(training, 'zmesh_training_step_duration_count', of), steps);
+    assert.ok(sumOf(training, 'zmesh_training_tokens_total', of) >= steps * TRAINED_ANSWERS);
+    const reward = sumOf(training, 'zmesh_training_reward', of);
+    assert.ok(Math.abs(reward) <= 1);
+    assert.ok(sumOf(training, 'zmesh_training_kl', of) >= 0);
+    assert.ok(sumOf(training, 'zmesh_training_gradient_norm', of) >= 0);
+    const running = { zmesh_job_kind: 'run', zmesh_job_state: 'running' };
+    assert.equal(sumOf(training, 'zmesh_trainer_jobs', running), 1);
   });
 
   it('counts as many requests as were sent, by method, code and strategy', () => {
