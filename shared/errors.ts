@@ -72,6 +72,7 @@ export const REASONS: Readonly<Record<Reason, Code>> = {
   TRAINER_UNAVAILABLE: 'UNAVAILABLE',
   REQUEST_CONFLICT: 'ALREADY_EXISTS',
   DISPATCHER_UNAVAILABLE: 'UNAVAILABLE',
+  FORMAT_NEWER: 'UNAVAILABLE',
 };
 
 /** What an error says beside its reason and message. */

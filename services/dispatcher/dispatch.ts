@@ -5,6 +5,7 @@ import type { Catalog } from '#shared/catalog/follow.js';
 import { ZmeshError } from '#shared/errors.js';
 import { type Inference, requireSummary } from '#shared/fleet/inference.js';
 import type { CallOptions } from '#shared/rpc/client.js';
+import { checkSamplingRanges } from '#shared/sampling.js';
 import type { Models } from './models.js';
 import type { GenerationQuestion, Question } from './question.js';
 import { receiptOf } from './receipt.js';
@@ -30,6 +31,8 @@ export interface Mesh {
  */
 export async function* dispatch(question: GenerationQuestion, mesh: Mesh): AsyncGenerator<GenerateResponse> {
   const model = await mesh.models.find(question.model);
+  // Before pass 1 is paid for.
+  if (question.sampling) checkSamplingRanges(question.sampling, model);
   const choice = await chooseMixture(question, { ...mesh, model });
   const registryAgeS = mesh.catalog.ageS();
   yield {

@@ -45,11 +45,14 @@ export async function startDispatcher(settings: DispatcherSettings, log: Logger)
   const registry = connect(ExpertRegistryServiceService, {
     address: settings.registryAddresses.join(','),
     unavailable: 'REGISTRY_UNAVAILABLE',
+    retried: ['getExpert'],
     keepaliveMs: MESH_KEEPALIVE_MS,
   });
   const trainer = connect(TrainerServiceService, {
     address: settings.trainerAddresses.join(','),
     unavailable: 'TRAINER_UNAVAILABLE',
+    retried: ['getSearch', 'listSearches', 'watchSearch'],
+    keepaliveMs: MESH_KEEPALIVE_MS,
   });
   const catalog = followRegistry({ watch: registry.watchExperts, log });
   const models = createModels({

@@ -4,13 +4,13 @@ import type { View } from './view.js';
 
 /**
  * Refuses what rests on a record that a newer registry wrote: what is known here of its subject is older than it. During a
- * rolling upgrade a newer replica answers. Throws REGISTRY_UNAVAILABLE.
+ * rolling upgrade a newer replica answers. Throws FORMAT_NEWER.
  */
 export function refuseNewer(view: View, keys: Iterable<string>): void {
   for (const key of keys) {
     if (!view.newer.has(key)) continue;
     const message = `record ${key} was written by a newer registry (${view.faults.get(key)}); ask that, or upgrade this one`;
-    throw new ZmeshError('REGISTRY_UNAVAILABLE', message, { names: { record: key }, retryAfterMs: 1000 });
+    throw new ZmeshError('FORMAT_NEWER', message, { names: { record: key }, retryAfterMs: 1000 });
   }
 }
 

@@ -1,4 +1,4 @@
-import { AdaptedMatrix, ExpertVersion, ModelManifest } from '#proto/zmesh/v1/expert_registry.js';
+import { AdaptedMatrix, ExpertSpec, ExpertVersion, ModelManifest } from '#proto/zmesh/v1/expert_registry.js';
 import { fromToken, toToken } from '#shared/events/subjects.js';
 
 /** A model as the registry remembers it. */
@@ -54,8 +54,8 @@ const FORMAT = 1;
 
 /** A record that a newer registry wrote: it is sound, and cannot be read here. */
 export class NewerFormat extends Error {
-  constructor(format: number) {
-    super(`it has format ${format}, this registry knows ${FORMAT}`);
+  constructor(what: string) {
+    super(what);
     this.name = 'NewerFormat';
   }
 }
@@ -136,9 +136,9 @@ export function decodeRecord(key: string, value: Uint8Array | undefined): Stored
 function parse(value: Uint8Array): Record<string, unknown> {
   const body: unknown = JSON.parse(Buffer.from(value).toString('utf8'));
   if (typeof body !== 'object' || body === null || !('format' in body)) throw new Error('it has no format');
-  if (typeof body.format === 'number' && body.format > FORMAT) throw new NewerFormat(body.format);
-  if (body.format !== FORMAT)
-    throw new Error(`it has format ${String(body.format)}, this registry knows ${FORMAT}`);
+  const formats = `it has format ${String(body.format)}, this registry knows ${FORMAT}`;
+  if (typeof body.format === 'number' && body.format > FORMAT) throw new NewerFormat(formats);
+  if (body.format !== FORMAT) throw new Error(formats);
   return body as Record<string, unknown>;
 }
 
@@ -166,7 +166,27 @@ function versionFrom(
   if (spec?.model !== names.model || spec.name !== names.expert || version !== names.version) {
     throw new Error(`it holds ${spec?.model}/${spec?.name}@${version}`);
   }
+  refuseNewerSpec((body.expert as { readonly spec: unknown }).spec, spec);
   return { kind: 'version', expert };
+}
+
+/** A version is a hash over its spec: served without a field of it, it would be another one, and taken for damaged. */
+function refuseNewerSpec(stored: unknown, known: ExpertSpec): void {
+  const field = unknownField(stored, ExpertSpec.toJSON(known));
+  if (field !== undefined)
+    throw new NewerFormat(`its spec has the field ${field}, which this registry does not know`);
+}
+
+/** Path of a field that `stored` has and `known` has not; undefined if there is none. */
+function unknownField(stored: unknown, known: unknown): string | undefined {
+  if (typeof stored !== 'object' || stored === null) return undefined;
+  for (const [name, value] of Object.entries(stored)) {
+    const own = (known as Readonly<Record<string, unknown>> | undefined)?.[name];
+    if (own === undefined) return name;
+    const inside = unknownField(value, own);
+    if (inside !== undefined) return `${name}.${inside}`;
+  }
+  return undefined;
 }
 
 function text(body: Record<string, unknown>, field: string): string {

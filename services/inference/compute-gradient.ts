@@ -7,13 +7,13 @@ import {
   type MixtureGradient,
   type SequenceLoss,
 } from '#proto/zmesh/v1/inference.js';
+import { checkContext, fault, inRange } from '#shared/field.js';
 import { MESSAGE_BYTES_MAX } from '#shared/rpc/limits.js';
 import { type Arm, composeSpectrum } from '#shared/svf/compose.js';
 import { multiplierGradient } from '#shared/svf/gradient.js';
 import { mixtureHash } from '#shared/svf/mixture-hash.js';
 import { DRAFT } from '#shared/svf/names.js';
 import { monotonicMs } from '#shared/telemetry/clock.js';
-import { checkContext, fault, inRange } from './field.js';
 import type { GradientAnswer } from './gradient/engine.js';
 import { recordGradient } from './gradient/record.js';
 import type { GradientSequence as TaskSequence } from './gradient/task.js';

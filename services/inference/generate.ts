@@ -1,9 +1,9 @@
 import { FinishReason, type TokenLogProbs } from '#proto/zmesh/v1/common.js';
 import type { GenerateTokensRequest, GenerateTokensResponse } from '#proto/zmesh/v1/inference.js';
+import { inRange } from '#shared/field.js';
 import { monotonicMs } from '#shared/telemetry/clock.js';
 import { AnswerText } from './answer-text.js';
 import type { EngineEvent, GenerationStream } from './engine.js';
-import { inRange } from './field.js';
 import type { PassOptions } from './pass-options.js';
 import { priorityClass } from './priority.js';
 import { encodePrompt } from './prompt.js';

@@ -1,11 +1,11 @@
 import type { Normalisation } from '#proto/zmesh/v1/common.js';
 import type { LoadMultipliersRequest, LoadMultipliersResponse } from '#proto/zmesh/v1/inference.js';
+import { fault } from '#shared/field.js';
 import { draftHash } from '#shared/svf/draft.js';
 import type { Expert } from '#shared/svf/model.js';
 import { DRAFT } from '#shared/svf/names.js';
 import { normalisationName } from '#shared/svf/normalisation.js';
 import { checkVectors, readVectors } from '#shared/svf/vectors.js';
-import { fault } from './field.js';
 import type { ServedModel } from './served-model.js';
 
 /** Keeps multipliers under their hash. Errors as for `readMultipliers`. */

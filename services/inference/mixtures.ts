@@ -1,6 +1,7 @@
 import { trace } from '@opentelemetry/api';
 import type { CacheUse, Mixture, MixtureArm } from '#proto/zmesh/v1/common.js';
 import { ZmeshError } from '#shared/errors.js';
+import { fault } from '#shared/field.js';
 import { type Arm, checkArms, composeSpectrum, sharedNormalisation } from '#shared/svf/compose.js';
 import { mixtureHash } from '#shared/svf/mixture-hash.js';
 import type { Expert, SpectralMatrix } from '#shared/svf/model.js';
@@ -10,7 +11,6 @@ import { withSpan } from '#shared/telemetry/spans.js';
 import type { DraftStore } from './drafts.js';
 import type { SpectrumCache, SpectrumLease } from './engine/spectra.js';
 import type { ExpertCache, ExpertReference } from './experts.js';
-import { fault } from './field.js';
 
 /** A mixture whose spectrum is resident, until its lease is released. */
 export interface ResolvedMixture {

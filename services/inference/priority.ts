@@ -1,6 +1,6 @@
 import { Priority } from '#proto/zmesh/v1/common.js';
+import { fault } from '#shared/field.js';
 import type { PriorityClass } from './engine/task.js';
-import { fault } from './field.js';
 
 /** A request's priority class; not given = interactive. Throws INVALID_FIELD. */
 export function priorityClass(priority: Priority): PriorityClass {

@@ -1,6 +1,6 @@
 import type { Chat, Prompt } from '#proto/zmesh/v1/common.js';
 import { ZmeshError } from '#shared/errors.js';
-import { fault } from './field.js';
+import { fault } from '#shared/field.js';
 import type { ModelTokenizer } from './model/tokenizer.js';
 import type { ServedModel } from './served-model.js';
 

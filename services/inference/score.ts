@@ -6,10 +6,10 @@ import {
   type ScoreRequest,
   type ScoreResponse,
 } from '#proto/zmesh/v1/inference.js';
+import { checkContext, fault, inRange } from '#shared/field.js';
 import { MESSAGE_BYTES_MAX } from '#shared/rpc/limits.js';
 import { monotonicMs } from '#shared/telemetry/clock.js';
 import type { LogitsRows, ScoreMessage } from './engine/protocol.js';
-import { checkContext, fault, inRange } from './field.js';
 import type { PassOptions } from './pass-options.js';
 import { priorityClass } from './priority.js';
 import { checkIds, encodePlain, encodePrompt } from './prompt.js';

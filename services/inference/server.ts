@@ -42,6 +42,7 @@ export async function startInference(
       : connect(ExpertRegistryServiceService, {
           address: registryAddress,
           unavailable: 'REGISTRY_UNAVAILABLE',
+          retried: ['getExpertVectors', 'listExperts'],
           keepaliveMs: MESH_KEEPALIVE_MS,
         });
   const source = registry ? registrySource(registry, settings.registryTimeoutMs) : noSource;

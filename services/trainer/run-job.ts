@@ -14,7 +14,7 @@ import { timestamp } from '#shared/timestamp.js';
 import type { RolloutRecord, Trials } from './algorithms/algorithm.js';
 import { algorithmNamed } from './algorithms/registry.js';
 import type { JobClaim } from './jobs/claim.js';
-import { JOB_FORMAT, keyText } from './jobs/job.js';
+import { checkFormat, JOB_FORMAT, keyText } from './jobs/job.js';
 import type { JobWork } from './jobs/worker.js';
 import { afterStep, afterValidation, beginRun, nextAction, type RunState } from './loop.js';
 import type { MeasuredRun, RunMeter } from './measure-steps.js';
@@ -96,10 +96,7 @@ async function resume({ claim, spec, model }: RunAtWork): Promise<RunProgress> {
   const bytes = await claim.checkpoint();
   if (bytes) {
     const { format, state, curve } = RunCheckpoint.decode(bytes);
-    if (format !== JOB_FORMAT) {
-      const message = `the checkpoint of ${keyText(claim.key)} has format ${format}, this trainer knows ${JOB_FORMAT}`;
-      throw new ZmeshError('CORRUPT', message, { limit: JOB_FORMAT, value: format });
-    }
+    checkFormat(`the checkpoint of ${keyText(claim.key)}`, format);
     return { state: decodeRun(state), curve };
   }
   const { algorithm, settings } = chooseRun(spec);

@@ -138,6 +138,7 @@ function connectMesh(settings: TrainerSettings, log: Logger) {
   const registry = connect(ExpertRegistryServiceService, {
     address: settings.registryAddresses.join(','),
     unavailable: 'REGISTRY_UNAVAILABLE',
+    retried: ['getModel', 'getExpert', 'getExpertVectors', 'listExperts'],
     keepaliveMs: MESH_KEEPALIVE_MS,
   });
   const mesh: TrainerMesh = {

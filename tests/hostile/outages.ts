@@ -2,7 +2,11 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { EMBEDDED_MODEL } from '#deploy/local/embedded-model.js';
 import { ClassifyRequest, TokenizeRequest } from '#proto/zmesh/v1/dispatcher.js';
 import { GenerateTokensRequest } from '#proto/zmesh/v1/inference.js';
-import { StartRunRequest } from '#proto/zmesh/v1/trainer.js';
+import { JobRecord } from '#proto/zmesh/v1/jobs.js';
+import { GetRunRequest, StartRunRequest } from '#proto/zmesh/v1/trainer.js';
+import { connectEvents } from '#shared/events/connection.js';
+import { publish } from '#shared/events/publish.js';
+import { createLog } from '#shared/log.js';
 import type { Cleanup } from '../support/cleanup.js';
 import { type RawAnswer, rawClient } from '../support/raw-grpc.js';
 import { type Facts, registryClient, specOf } from './facts.js';
@@ -24,6 +28,7 @@ interface Outages {
 }
 
 const ALIAS = 'outage';
+const NEWER_RUN = 'ab'.repeat(16);
 const PRELOAD = new URL('./stop-engine.js', import.meta.url).href;
 
 /** Brings a mesh of its own, with little room and a short patience, into every trouble that a reason of the catalogue names. */
@@ -190,13 +195,37 @@ async function trainerAlone(
     ZMESH_REGISTRY_ADDRESS: registry.address,
     ZMESH_INFERENCE_ADDRESS: inference.address,
   });
-  await nats.stop();
+  await newerRecord(nats.url);
   const client = rawClient(trainer.address);
   t.after(() => client.close());
+  await until('a run that a newer trainer wrote is refused', async () => {
+    const { path, kind } = METHODS.find(({ name }) => name === 'GetRun')!;
+    const messages = [GetRunRequest.encode({ id: NEWER_RUN }).finish()];
+    const answer = await client.call({ path, kind, messages, deadlineMs: 20_000 });
+    if (answer.info) refused('GetRun', answer);
+    return answer.info?.reason === 'FORMAT_NEWER';
+  });
+  await nats.stop();
   const { path, kind } = METHODS.find(({ name }) => name === 'StartRun')!;
   const message = StartRunRequest.encode({ requestId: '', spec: RUN_SPEC }).finish();
   const answer = await client.call({ path, kind, messages: [message], deadlineMs: 20_000 });
   if (answer.info) refused('StartRun', answer);
+}
+
+/** The record of a run in a format that is not there yet. */
+async function newerRecord(url: string): Promise<void> {
+  const connection = await connectEvents({
+    url,
+    name: 'hostile',
+    log: createLog('hostile', { ZMESH_LOG_LEVEL: 'silent' }),
+  });
+  const record = JobRecord.fromPartial({ format: 1000, id: NEWER_RUN });
+  await publish(connection, {
+    subject: `$KV.ZMESH_JOBS.run.${NEWER_RUN}`,
+    data: JobRecord.encode(record).finish(),
+    messageId: NEWER_RUN,
+  });
+  await connection.close();
 }
 
 async function until(what: string, condition: () => Promise<boolean>): Promise<void> {

@@ -8,7 +8,8 @@ import { factorFile, modelFile } from './prepared-files.js';
 
 /**
  * Reads a prepared folder's model.json and checks it.
- * @throws ZmeshError UNKNOWN_MODEL if the folder holds no finished model, CORRUPT if model.json is damaged or of another format.
+ * @throws ZmeshError UNKNOWN_MODEL if the folder holds no finished model, CORRUPT if model.json is damaged or of an older
+ * format, FORMAT_NEWER if a newer version wrote it.
  */
 export async function loadPrepared(folder: string): Promise<PreparedModel> {
   const path = modelFile(folder);
@@ -20,6 +21,11 @@ export async function loadPrepared(folder: string): Promise<PreparedModel> {
     throw new ZmeshError('UNKNOWN_MODEL', message, { names: { folder }, cause: error });
   }
   const model = parse(path, text);
+  if (typeof model.format === 'number' && model.format > PREPARED_FORMAT) {
+    const message = `${path} has format ${model.format}, this version reads ${PREPARED_FORMAT}; a newer version prepared the model: upgrade, or import it under another name`;
+    const details = { names: { folder }, limit: PREPARED_FORMAT, value: model.format };
+    throw new ZmeshError('FORMAT_NEWER', message, details);
+  }
   const fault = findFault(model);
   if (fault === null) return model;
   throw new ZmeshError('CORRUPT', `${path}: ${fault}; import the model again`, { names: { folder } });

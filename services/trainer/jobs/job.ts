@@ -23,6 +23,18 @@ export interface StoredJob {
 /** Format of the records and checkpoints that are written and understood. */
 export const JOB_FORMAT = 1;
 
+/** Checks the format of `what` (the record of run.123). Throws FORMAT_NEWER for what a newer trainer wrote, CORRUPT for what nobody did. */
+export function checkFormat(what: string, format: number): void {
+  if (format === JOB_FORMAT) return;
+  const message = `${what} has format ${format}, this trainer knows ${JOB_FORMAT}`;
+  const details = { names: { job: what }, limit: JOB_FORMAT, value: format };
+  if (format < JOB_FORMAT) throw new ZmeshError('CORRUPT', message, details);
+  throw new ZmeshError('FORMAT_NEWER', `${message}; ask a newer one, or upgrade this one`, {
+    ...details,
+    retryAfterMs: 1000,
+  });
+}
+
 /** A job's key. */
 export function keyOfRecord({ id, view }: JobRecord): JobKey {
   return { kind: view?.$case === 'adaptation' ? 'adaptation' : 'run', id };

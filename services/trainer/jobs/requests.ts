@@ -142,12 +142,14 @@ async function change(
 
 /**
  * The job that an id, or a unique beginning of at least 6 characters, names; from memory, so also while the store is away.
- * Throws MISSING_FIELD, INVALID_FIELD (several begin so), UNKNOWN_JOB.
+ * Throws MISSING_FIELD, INVALID_FIELD (several begin so), UNKNOWN_JOB, FORMAT_NEWER (a newer trainer wrote it), CORRUPT.
  */
 export function findJob(view: JobView, kind: JobKind, id: string): JobRecord {
   if (id === '') throw new ZmeshError('MISSING_FIELD', 'id: is missing', { field: 'id' });
   const exact = view.get({ kind, id });
   if (exact) return exact.record;
+  const fault = view.fault({ kind, id });
+  if (fault) throw fault;
   const matches =
     id.length < ID_PREFIX_MIN ? [] : view.list(kind).filter((job) => job.record.id.startsWith(id));
   if (matches.length > 1) {

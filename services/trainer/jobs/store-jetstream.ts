@@ -8,7 +8,7 @@ import type { EventConnection } from '#shared/events/connection.js';
 import { consume } from '#shared/events/consume.js';
 import { whileConnected } from '#shared/events/while-connected.js';
 import { sha256Hex } from '#shared/ids.js';
-import { JOB_FORMAT, type JobKey, keyOfRecord, keyText, parseKey, type StoredJob } from './job.js';
+import { checkFormat, type JobKey, keyOfRecord, keyText, parseKey, type StoredJob } from './job.js';
 import { type JobFollower, JobMoved, type JobStore, LEASE_MS } from './store.js';
 
 /** KV bucket of all jobs. */
@@ -105,7 +105,7 @@ function holderIn(entry: Awaited<ReturnType<KV['get']>>): string | undefined {
 
 const encode = (record: JobRecord): Uint8Array => JobRecord.encode(record).finish();
 
-/** A record's bytes as a job. Throws CORRUPT for what cannot be read or has another format. */
+/** A record's bytes as a job. Throws CORRUPT for what cannot be read, FORMAT_NEWER for what a newer trainer wrote. */
 function decode(text: string, bytes: Uint8Array, revision: number): StoredJob {
   const names = { job: text };
   let record: JobRecord;
@@ -114,10 +114,7 @@ function decode(text: string, bytes: Uint8Array, revision: number): StoredJob {
   } catch (cause) {
     throw new ZmeshError('CORRUPT', `the record of ${text} cannot be read`, { names, cause });
   }
-  if (record.format !== JOB_FORMAT) {
-    const message = `the record of ${text} has format ${record.format}, this trainer knows ${JOB_FORMAT}`;
-    throw new ZmeshError('CORRUPT', message, { names, limit: JOB_FORMAT, value: record.format });
-  }
+  checkFormat(`the record of ${text}`, record.format);
   return { record, revision };
 }
 
@@ -138,18 +135,23 @@ function follow(connection: EventConnection, follower: JobFollower, signal: Abor
       const text = subject.slice(SUBJECT.length);
       const key = parseKey(text);
       if (!key) return;
-      follower.onJob(key, headers?.get(OPERATION) ? undefined : readable(text, data, sequence));
+      if (headers?.get(OPERATION)) follower.onJob(key, undefined);
+      else tell(follower, key, { data, sequence });
     },
     onCurrent: () => follower.onCurrent(),
   });
 }
 
-/** A newer trainer's record is left out of the view: whoever asks for it by its id is told why. */
-function readable(text: string, data: Uint8Array, revision: number): StoredJob | undefined {
+/** What cannot be read here is left out of the view; whoever asks for it by its id is told why. */
+function tell(
+  follower: JobFollower,
+  key: JobKey,
+  { data, sequence }: { readonly data: Uint8Array; readonly sequence: number },
+): void {
   try {
-    return decode(text, data, revision);
-  } catch {
-    return undefined;
+    follower.onJob(key, decode(keyText(key), data, sequence));
+  } catch (error) {
+    follower.onJob(key, undefined, ZmeshError.from(error));
   }
 }
 

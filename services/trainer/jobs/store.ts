@@ -1,4 +1,5 @@
 import type { JobRecord } from '#proto/zmesh/v1/jobs.js';
+import type { ZmeshError } from '#shared/errors.js';
 import type { JobKey, StoredJob } from './job.js';
 
 /** Someone else wrote the record since it was read. */
@@ -6,8 +7,8 @@ export class JobMoved extends Error {}
 
 /** How the records are followed. */
 export interface JobFollower {
-  /** Called for every change, oldest first; an undefined job was removed. */
-  onJob(key: JobKey, job: StoredJob | undefined): void;
+  /** Called for every change, oldest first; an undefined job was removed, or cannot be read here, and `why` says so. */
+  onJob(key: JobKey, job: StoredJob | undefined, why?: ZmeshError): void;
   /** Called when all jobs so far were told. */
   onCurrent(): void;
 }

@@ -50,6 +50,7 @@ const OUTAGES: ReadonlySet<Reason> = new Set([
   'DRAINING',
   'QUEUE_FULL',
   'REWARD_UNAVAILABLE',
+  'FORMAT_NEWER',
 ]);
 /** A job whose trainer still holds the lease is looked at again after so long. */
 const HELD_MS = 2000;

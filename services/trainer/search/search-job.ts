@@ -11,7 +11,7 @@ import { SPAN } from '#shared/telemetry/semconv.js';
 import { withSpan } from '#shared/telemetry/spans.js';
 import { msSince, timestamp } from '#shared/timestamp.js';
 import type { JobClaim } from '../jobs/claim.js';
-import { JOB_FORMAT, keyText } from '../jobs/job.js';
+import { checkFormat, JOB_FORMAT, keyText } from '../jobs/job.js';
 import type { JobWork } from '../jobs/worker.js';
 import type { TrainableModel } from '../mesh.js';
 import { beginCem } from './cem.js';
@@ -120,10 +120,7 @@ async function resume(claim: JobClaim, table: ScoreTable): Promise<SearchState> 
   const bytes = await claim.checkpoint();
   if (bytes) {
     const { format, state } = SearchCheckpoint.decode(bytes);
-    if (format !== JOB_FORMAT) {
-      const message = `the checkpoint of ${keyText(claim.key)} has format ${format}, this trainer knows ${JOB_FORMAT}`;
-      throw new ZmeshError('CORRUPT', message, { limit: JOB_FORMAT, value: format });
-    }
+    checkFormat(`the checkpoint of ${keyText(claim.key)}`, format);
     const read = JSON.parse(Buffer.from(state).toString('utf8')) as SearchState;
     // JSON has no undefined: what was not scored yet is null there.
     table.restore(

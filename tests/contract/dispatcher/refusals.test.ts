@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { MixtureArm } from '#proto/zmesh/v1/common.js';
+import { type MixtureArm, Sampling } from '#proto/zmesh/v1/common.js';
 import { FirstPassBlend, FirstPassMode, type Strategy } from '#proto/zmesh/v1/dispatcher.js';
 import { ZmeshError } from '#shared/errors.js';
 import { sha256Hex } from '#shared/ids.js';
@@ -385,6 +385,30 @@ test('a blend over more labels than a mixture has arms is refused before pass 1 
   );
   assert.equal(error.details.field, 'strategy.first_pass.blend');
   assert.deepEqual(inference.scored, []);
+});
+
+test('wrong sampling settings are refused before pass 1 is paid for', async (t) => {
+  const { client, inference } = await startBench(t, { publish: publishThree });
+  const wrong: readonly [Partial<Sampling>, string, RegExp][] = [
+    [{ temperature: Number.NaN }, 'temperature', /must be in \[0, 100\], not NaN/],
+    [{ temperature: -1 }, 'temperature', /not -1/],
+    [{ topP: 2 }, 'top_p', /must be in \(0, 1\], not 2/],
+    [{ topP: 0 }, 'top_p', /not 0/],
+    [{ minP: Number.POSITIVE_INFINITY }, 'min_p', /not Infinity/],
+    [{ topK: 101 }, 'top_k', /must be in \[0, 100\], not 101/],
+    [{ repetitionPenalty: 0 }, 'repetition_penalty', /must be in \(0, 10\], not 0/],
+    [{ topLogProbs: 21 }, 'top_log_probs', /must be in \[0, 20\], not 21/],
+    [{ maxTokens: 0 }, 'max_tokens', /must be in \[1, 512\], not 0/],
+    [{ maxTokens: 513 }, 'max_tokens', /not 513/],
+    [{ stop: [''] }, 'stop[0]', /must have \[1, 256\] bytes, not 0/],
+    [{ stop: Array(17).fill('a') }, 'stop', /at most 16 stop strings, not 17/],
+  ];
+  for (const [sampling, field, message] of wrong) {
+    const request = ask(byPrompt(), { prompt: chat('a'), sampling: Sampling.create(sampling) });
+    const error = await refused(client.complete({ request }), 'INVALID_ARGUMENT', 'INVALID_FIELD', message);
+    assert.equal(error.details.field, `sampling.${field}`);
+  }
+  assert.deepEqual([inference.scored.length, inference.generated.length], [0, 0]);
 });
 
 test('an adaptation is not an expert and an expert not an adaptation', async (t) => {

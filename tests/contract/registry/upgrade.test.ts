@@ -20,7 +20,7 @@ async function writeRecord(key: string, body: unknown): Promise<void> {
 }
 
 const refused = (record: string) => (error: ZmeshError) => {
-  assert.deepEqual([error.reason, error.code], ['REGISTRY_UNAVAILABLE', 'UNAVAILABLE']);
+  assert.deepEqual([error.reason, error.code], ['FORMAT_NEWER', 'UNAVAILABLE']);
   assert.equal(
     error.message,
     `record ${record} was written by a newer registry (it has format 2, this registry knows 1); ask that, or upgrade this one`,
@@ -64,12 +64,25 @@ describe('a registry in a rolling upgrade, beside a newer one', () => {
     assert.equal(JSON.parse(Buffer.from(stored!.value!).toString()).format, 2);
   });
 
-  test('fields that are not known here are read over', async () => {
+  test('a spec with a field that is not known here is refused: without it the version would be another one', async () => {
+    const version = await published(client, 6, { name: 'spec' }, 'stable');
+    const key = `version.toy.spec.${version}`;
+    const stored = JSON.parse(Buffer.from((await registry.store.read(key))!.value!).toString());
+    await writeRecord(key, {
+      ...stored,
+      expert: { ...stored.expert, spec: { ...stored.expert.spec, mood: ['new'] } },
+    });
+    await assert.rejects(client.getExpert({ name: 'toy/spec@stable' }), {
+      reason: 'FORMAT_NEWER',
+      message: /its spec has the field mood, which this registry does not know/,
+    });
+  });
+
+  test('fields beside the spec that are not known here are read over', async () => {
     const version = await published(client, 5, { name: 'fields' }, 'stable');
     const key = `version.toy.fields.${version}`;
     const stored = JSON.parse(Buffer.from((await registry.store.read(key))!.value!).toString());
     stored.expert.colour = 'blue';
-    stored.expert.spec.mood = ['new'];
     await writeRecord(key, { ...stored, since: '2030' });
     const { expert } = await client.getExpert({ name: 'toy/fields@stable' });
     assert.deepEqual([expert?.version, expert?.spec?.name], [version, 'fields']);
