@@ -87,6 +87,8 @@ export interface ErrorDetails {
   readonly retryAfterMs?: number;
   /** Names involved (`model`, `expert`, …); string to string. */
   readonly names?: Readonly<Record<string, string>>;
+  /** The code of a reason that this version's catalogue lacks: a newer peer gave it. Else the catalogue's counts. */
+  readonly code?: Code;
   /** For the log only; never sent. */
   readonly cause?: unknown;
 }
@@ -104,7 +106,7 @@ export class ZmeshError extends Error {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.name = 'ZmeshError';
     this.reason = reason;
-    this.code = REASONS[reason];
+    this.code = (REASONS as Partial<typeof REASONS>)[reason] ?? details.code ?? 'INTERNAL';
     this.details = details;
   }
 

@@ -1,5 +1,6 @@
 import { AdaptedMatrix, ExpertSpec, ExpertVersion, ModelManifest } from '#proto/zmesh/v1/expert_registry.js';
 import { fromToken, toToken } from '#shared/events/subjects.js';
+import { checkSpecFormat } from '#shared/svf/version.js';
 
 /** A model as the registry remembers it. */
 export interface ModelRecord {
@@ -166,13 +167,18 @@ function versionFrom(
   if (spec?.model !== names.model || spec.name !== names.expert || version !== names.version) {
     throw new Error(`it holds ${spec?.model}/${spec?.name}@${version}`);
   }
-  refuseNewerSpec((body.expert as { readonly spec: unknown }).spec, spec);
+  refuseNewerSpec((body.expert as { readonly spec: unknown }).spec, expert);
   return { kind: 'version', expert };
 }
 
 /** A version is a hash over its spec: served without a field of it, it would be another one, and taken for damaged. */
-function refuseNewerSpec(stored: unknown, known: ExpertSpec): void {
-  const field = unknownField(stored, ExpertSpec.toJSON(known));
+function refuseNewerSpec(stored: unknown, { spec: known, ...expert }: ExpertVersion): void {
+  try {
+    checkSpecFormat({ spec: known, ...expert });
+  } catch (error) {
+    throw new NewerFormat((error as Error).message);
+  }
+  const field = unknownField(stored, ExpertSpec.toJSON(known!));
   if (field !== undefined)
     throw new NewerFormat(`its spec has the field ${field}, which this registry does not know`);
 }

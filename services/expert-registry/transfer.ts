@@ -1,6 +1,7 @@
 import type { ExpertRecord, RegistryRecord } from '#proto/zmesh/v1/expert_registry.js';
 import { ZmeshError } from '#shared/errors.js';
 import { parseExpertName } from '#shared/svf/names.js';
+import { checkSpecFormat } from '#shared/svf/version.js';
 import { isAdaptation } from './check-expert.js';
 import type { Registry } from './registry.js';
 import { isRemoved } from './retention.js';
@@ -72,7 +73,7 @@ function isWhole(view: View, entry: VersionEntry): boolean {
 /**
  * Writes the records of an export. What is there already and equal is kept; what differs is refused, nothing is overwritten.
  * An interrupted restore can be run again. Throws what publishing throws, MODEL_CONFLICT, ALIAS_CONFLICT, CORRUPT,
- * INVALID_FIELD for another format.
+ * INVALID_FIELD for another format, FORMAT_NEWER for an expert whose hash only a newer registry can check.
  */
 export async function restoreRegistry(
   registry: Registry,
@@ -103,6 +104,7 @@ async function restoreOne(registry: Registry, given: RegistryRecord | undefined)
     case 'model':
       return registry.publishModel(record.value);
     case 'expert':
+      if (record.value.expert) checkSpecFormat(record.value.expert);
       return restoreExpert(registry, record.value);
     case 'alias': {
       const { model, expert, alias, version } = record.value;

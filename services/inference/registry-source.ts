@@ -2,6 +2,7 @@ import type { ExpertRegistryServiceService, ExpertVersion } from '#proto/zmesh/v
 import { ZmeshError } from '#shared/errors.js';
 import type { RpcClient } from '#shared/rpc/client.js';
 import { formatExpertName } from '#shared/svf/names.js';
+import { checkSpecFormat } from '#shared/svf/version.js';
 import type { ExpertSource } from './experts.js';
 
 /** A client of the expert registry. */
@@ -18,6 +19,7 @@ export function registrySource(registry: RegistryClient, timeoutMs: number): Exp
         throw new ZmeshError('CORRUPT', `the registry gave ${name} without its spec`, {
           names: { expert: name },
         });
+      checkSpecFormat(response.expert);
       return { spec, retired: response.expert.retired, vectors: response.vectors };
     },
   };

@@ -10,7 +10,7 @@ import type { CallOptions } from '../rpc/client.js';
 import { affinityKey, mixtureExperts } from './affinity.js';
 import { chooseReplica } from './choose-replica.js';
 import type { Inference } from './inference.js';
-import { cutOff, isLost, nobody, unanswered } from './lost-replica.js';
+import { cutOff, isLost, mayMoveOn, nobody, unanswered } from './lost-replica.js';
 import { mergeModels } from './merge-models.js';
 import type { Replica, Replicas } from './replicas.js';
 
@@ -165,8 +165,8 @@ const lostOrThrow =
   (replicas: Replicas, replica: Replica, { signal }: CallOptions) =>
   (thrown: unknown): ZmeshError => {
     const error = ZmeshError.from(thrown);
-    if (!isLost(error, signal)) throw error;
-    replicas.lost(replica, error);
+    if (!mayMoveOn(error, signal)) throw error;
+    if (isLost(error, signal)) replicas.lost(replica, error);
     return error;
   };
 

@@ -15,6 +15,11 @@ export function isLost({ reason }: ZmeshError, signal: AbortSignal | undefined):
   return LOST.has(reason) || reason === 'CANCELLED';
 }
 
+/** True if another replica may do better: this one is lost, or older than what is asked of it. */
+export function mayMoveOn(error: ZmeshError, signal: AbortSignal | undefined): boolean {
+  return isLost(error, signal) || (error.reason === 'FORMAT_NEWER' && !signal?.aborted);
+}
+
 /**
  * The error of an answer whose replica was lost on the way: ENGINE_STOPPED with the number of tokens that were sent, which
  * may be fewer than the engine made.
@@ -30,9 +35,9 @@ export function cutOff(cause: ZmeshError, tokens: number): ZmeshError {
   });
 }
 
-/** The error of a call that no replica answered: the last one's, if it says that inference is away. */
+/** The error of a call that no replica answered: the last one's, if it says that inference is away or older than what was asked. */
 export function unanswered(last: ZmeshError): ZmeshError {
-  if (LOST.has(last.reason)) return last;
+  if (LOST.has(last.reason) || last.reason === 'FORMAT_NEWER') return last;
   return nobody(`inference cannot be reached: ${last.message}`, last);
 }
 

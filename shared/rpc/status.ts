@@ -2,7 +2,7 @@ import * as grpc from '@grpc/grpc-js';
 import type { Any } from '#proto/google/protobuf/any.js';
 import { BadRequest, ErrorInfo, RetryInfo } from '#proto/google/rpc/error_details.js';
 import { Status } from '#proto/google/rpc/status.js';
-import { CODES, REASONS, type Reason, ZmeshError } from '../errors.js';
+import { CODES, type Code, REASONS, type Reason, ZmeshError } from '../errors.js';
 import { oneLine } from '../one-line.js';
 
 const DETAILS_KEY = 'grpc-status-details-bin';
@@ -12,6 +12,8 @@ const TYPE = 'type.googleapis.com/google.rpc.';
 const MESSAGE_MAX = 1000;
 /** Longest value of a detail. */
 const VALUE_MAX = 256;
+/** How a reason is written. */
+const REASON_FORM = /^[A-Z][A-Z0-9_]{0,63}$/;
 
 /** An error as a gRPC status with google.rpc details: ErrorInfo always, BadRequest and RetryInfo where they apply. */
 export function statusOf(error: ZmeshError): Partial<grpc.StatusObject> {
@@ -97,6 +99,10 @@ function connectionBroke({ code, details }: grpc.ServiceError): boolean {
 /** One bounded line without half characters: gRPC throws when it is to send a lone surrogate. */
 const told = (text: string, max: number): string => Buffer.from(oneLine(text, max)).toString();
 
+function codeOf(status: grpc.status): Code | undefined {
+  return (Object.keys(CODES) as Code[]).find((code) => CODES[code] === Number(status));
+}
+
 function pack(name: string, value: Uint8Array): Any {
   return { typeUrl: TYPE + name, value };
 }
@@ -108,7 +114,9 @@ function decodeDetails(status: grpc.ServiceError): ZmeshError | undefined {
   const encoded = parts.get('ErrorInfo');
   if (!encoded) return undefined;
   const info = ErrorInfo.decode(encoded);
-  if (info.domain !== DOMAIN || !(info.reason in REASONS)) return undefined;
+  if (info.domain !== DOMAIN) return undefined;
+  const newer = info.reason in REASONS ? undefined : codeOf(status.code);
+  if (!(info.reason in REASONS) && (newer === undefined || !REASON_FORM.test(info.reason))) return undefined;
   const { limit, value, ...names } = info.metadata;
   const field = parts.has('BadRequest')
     ? BadRequest.decode(parts.get('BadRequest')!).fieldViolations[0]?.field
@@ -116,6 +124,8 @@ function decodeDetails(status: grpc.ServiceError): ZmeshError | undefined {
   const delay = parts.has('RetryInfo') ? RetryInfo.decode(parts.get('RetryInfo')!).retryDelay : undefined;
   return new ZmeshError(info.reason as Reason, status.details, {
     names,
+    // A newer peer's reason is passed on as it is.
+    ...(newer === undefined ? {} : { code: newer }),
     ...(limit === undefined ? {} : { limit }),
     ...(value === undefined ? {} : { value }),
     ...(field === undefined ? {} : { field }),

@@ -1,6 +1,23 @@
-import { ExpertSpec } from '#proto/zmesh/v1/expert_registry.js';
+import { ExpertSpec, type ExpertVersion } from '#proto/zmesh/v1/expert_registry.js';
+import { ZmeshError } from '../errors.js';
 import { sha256Hex } from '../ids.js';
 import type { Expert } from './model.js';
+
+/** The encoding that `expertVersion` hashes, as `ExpertVersion.spec_format` counts it. */
+const SPEC_FORMAT = 1;
+
+/** Throws FORMAT_NEWER for a version whose encoding a newer zmesh defined: its hash cannot be checked here. */
+export function checkSpecFormat({ spec, version, specFormat }: ExpertVersion): void {
+  if (specFormat <= SPEC_FORMAT) return;
+  const expert = `${spec?.model}/${spec?.name}@${version}`;
+  const message = `${expert} has the spec format ${specFormat}, this version knows ${SPEC_FORMAT}; ask a newer replica, or upgrade this one`;
+  throw new ZmeshError('FORMAT_NEWER', message, {
+    names: { expert },
+    limit: SPEC_FORMAT,
+    value: specFormat,
+    retryAfterMs: 1000,
+  });
+}
 
 /**
  * An expert's version: SHA-256 of a canonical encoding of what it is and what it holds, so that equal content has one

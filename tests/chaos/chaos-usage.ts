@@ -9,8 +9,11 @@ export const USAGE = {
     'Faults and overload on a real mesh of two replicas each, every greedy answer compared with the undisturbed one.\n' +
     'Keeps a report under <ZMESH_HOME>/reports/. Exit status: 0 no faults, 1 faults, 2 wrong arguments, 130 Ctrl-C, 143 SIGTERM.',
   options: {
-    only: { type: 'parts', parts: PARTS, help: 'parts to run; default all, upgrade only with --older' },
-    older: { type: 'folder', help: 'a built checkout of an older version, which upgrade mixes in' },
+    only: { type: 'parts', parts: PARTS, help: 'parts to run; default all' },
+    older: {
+      type: 'folder',
+      help: 'a built checkout of an older version, which upgrade mixes in; default: built from the history, where it is there',
+    },
     rounds: {
       type: 'number',
       default: 2,

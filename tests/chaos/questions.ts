@@ -51,10 +51,11 @@ export function essence({ answers, receipt }: CompleteResponse): string {
   return JSON.stringify([ids, receipt?.classification?.label, receipt?.mixtureHash]);
 }
 
-/** Mixed strategies over the embedded tasks, each asked once while nothing is broken. */
+/** Mixed strategies over the embedded tasks, each asked once while nothing is broken; `most` questions of them, default all. */
 export async function askUndisturbed(
   client: DispatcherClient,
   { n, ...sampling }: Size = USUAL,
+  most = Number.POSITIVE_INFINITY,
 ): Promise<readonly Question[]> {
   const texts = await Promise.all(
     TASKS.map((task) => readFile(join(EMBEDDED_FOLDER, 'tasks', task, 'test.jsonl'), 'utf8')),
@@ -74,7 +75,7 @@ export async function askUndisturbed(
     ),
   );
   const questions: Question[] = [];
-  for (const request of requests)
+  for (const request of requests.slice(0, most))
     questions.push({ request, answer: essence(await client.complete({ request }, { timeoutMs: 30_000 })) });
   return questions;
 }

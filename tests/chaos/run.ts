@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { argumentsOrExit } from '../support/arguments.js';
+import { buildOlderVersion, OLDER_COMMIT } from '../upgrade/older-version.js';
 import { startChaosMesh } from './chaos-mesh.js';
 import { PARTS, type Part, USAGE } from './chaos-usage.js';
 import { clockJumps } from './clock-jumps.js';
@@ -16,15 +17,13 @@ import { askUndisturbed } from './questions.js';
 import { mixVersions } from './upgrade.js';
 
 const { seed, rounds, only, older } = argumentsOrExit(USAGE, (given) => {
-  if (given.only?.includes('upgrade') && given.older === undefined)
-    return 'the part upgrade needs --older DIR';
   if (given.older === undefined) return undefined;
   if (given.only && !given.only.includes('upgrade'))
     return '--older is for the part upgrade, which --only leaves out';
   const program = join(resolve(given.older), 'dist/services/dispatcher/main.js');
   return existsSync(program) ? undefined : `--older is no built checkout: ${program} is not there`;
 });
-const wanted = new Set<Part>(only ?? PARTS.filter((part) => part !== 'upgrade' || older !== undefined));
+const wanted = new Set<Part>(only ?? PARTS);
 
 await longRun('chaos', async (run) => {
   const { report } = run;
@@ -36,8 +35,14 @@ await longRun('chaos', async (run) => {
     if (wanted.has('kills')) await killUnderLoad({ mesh, questions, seed, rounds, report });
     if (wanted.has('half-open')) await halfOpen(run, { mesh, questions, seed, report });
     if (wanted.has('clock')) await clockJumps({ mesh, questions, seed, report });
-    if (wanted.has('upgrade') && older !== undefined)
-      await mixVersions({ mesh, questions, seed, report, older: resolve(older) });
+    if (wanted.has('upgrade')) {
+      const folder = older === undefined ? await buildOlderVersion(run) : resolve(older);
+      if (folder) await mixVersions({ mesh, questions, seed, report, older: folder });
+      else {
+        wanted.delete('upgrade');
+        report.say(`no upgrade: the history of this checkout has no ${OLDER_COMMIT}; give --older DIR`);
+      }
+    }
     await run.cleanUp();
   }
   if (wanted.has('overload')) {

@@ -61,7 +61,7 @@ async function startOutages(t: Cleanup, ground: Ground, facts: Facts, refused: R
     ZMESH_INFERENCE_PREFIX_BYTES: '0',
     ZMESH_INFERENCE_SLOTS: '2',
     ZMESH_INFERENCE_QUEUE_MAX: '1',
-    ZMESH_INFERENCE_REGISTRY_TIMEOUT_MS: '300',
+    ZMESH_INFERENCE_REGISTRY_TIMEOUT_MS: '2000',
   });
   const dispatcher = await ground.start('dispatcher', {
     ZMESH_REGISTRY_ADDRESS: registry.address,

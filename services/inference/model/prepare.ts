@@ -128,9 +128,15 @@ async function takeFingerprint(
   });
 }
 
-/** Other weights under the same name would silently invalidate the experts that are published for it. */
+/**
+ * Other weights under the same name would silently invalidate the experts that are published for it, and what a newer version
+ * prepared may be served by newer replicas from the same volume.
+ */
 async function refuseOther({ target, name, replace }: PrepareOptions, fingerprint: string): Promise<void> {
-  const present = await loadPrepared(target).catch(() => null);
+  const present = await loadPrepared(target).catch((error: unknown) => {
+    if (!replace && ZmeshError.from(error).reason === 'FORMAT_NEWER') throw error;
+    return null;
+  });
   if (present === null || present.fingerprint === fingerprint || replace) return;
   const message = `the name ${name} is taken by a model with other weights (fingerprint ${present.fingerprint.slice(0, 12)}, this one is ${fingerprint.slice(0, 12)}); give another --name, or --replace`;
   throw new ZmeshError('MODEL_CONFLICT', message, { names: { model: name, folder: target } });

@@ -188,10 +188,16 @@ const DAMAGES: readonly [
     /is not JSON; import the model again/,
   ],
   [
-    'another format',
+    'the format of a newer version',
     (target) => editJson(target, 'model.json', { format: 9 }),
+    'FORMAT_NEWER',
+    /has format 9, this version reads 1; a newer version prepared the model/,
+  ],
+  [
+    'a format that never was',
+    (target) => editJson(target, 'model.json', { format: 0 }),
     'CORRUPT',
-    /format 9, this version reads format 1/,
+    /format 0, this version reads format 1/,
   ],
   [
     'another decomposition',
