@@ -22,7 +22,7 @@ const field = (file: string, after: string, declaration: string): Edit => ({
 export const NEXT_VERSION: readonly Edit[] = [
   { file: 'package.json', find: '"version": "', replace: '"version": "1000.' },
   // The contract.
-  field('errors.proto', '  ERROR_REASON_FORMAT_NEWER = 48;', 'ERROR_REASON_FROM_TOMORROW = 1000;'),
+  field('errors.proto', '  ERROR_REASON_FORMAT_NEWER = 49;', 'ERROR_REASON_FROM_TOMORROW = 1000;'),
   field('expert_registry.proto', '  repeated string categories = 10;', 'string mood = 1000;'),
   field('expert_registry.proto', '  uint32 spec_format = 12;', 'string colour = 1000;'),
   field('events.proto', '    ExpertRetired expert_retired = 6;', 'ModelPublished model_praised = 1000;'),
