@@ -62,7 +62,9 @@ export function expertsGrid(size: GridSize): ExpertsGrid {
   const full = size === 'full';
   const steps = full ? 40 : 20;
   const few = full ? ['ordering', 'list-program'] : ['ordering'];
-  const imitation = { algorithm: 'next-token', seeds: full ? [0, 1, 2] : [0] };
+  // Some labelled questions have no known answer to imitate.
+  const tasks = ALL.filter((task) => task !== 'classification');
+  const imitation = { algorithm: 'next-token', seeds: full ? [0, 1, 2] : [0], tasks };
   return {
     questions: full ? 400 : 300,
     heatmapQuestions: full ? 150 : 100,

@@ -78,7 +78,13 @@ try {
   for (const part of parts) {
     const quick = size === 'quick';
     const kept = (name: string, total: number) =>
-      createSteps({ folder: join(evidenceHome(), 'found', name), total, say, minutes });
+      createSteps({
+        folder: join(evidenceHome(), 'found', name),
+        total,
+        say,
+        signal: stop.signal,
+        minutes,
+      });
     if (part === 'experts') {
       const grid = expertsGrid(size);
       for (const line of describeGrid(grid)) say(`experts: ${line}`);

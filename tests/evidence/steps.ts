@@ -5,7 +5,7 @@ import { join } from 'node:path';
 export interface Steps {
   /** Measures once: what was measured before under this name is read back. */
   once<T>(name: string, measure: () => Promise<T>): Promise<T>;
-  /** The same, but begins no measurement when the time is up: undefined then. */
+  /** The same, but undefined where the time is up before it began, or where it fails: both are said, the others go on. */
   ifTime<T>(name: string, measure: () => Promise<T>): Promise<T | undefined>;
 }
 
@@ -16,12 +16,14 @@ export interface StepsOptions {
   readonly total: number;
   /** Hears a line for each that is made. */
   readonly say: (line: string) => void;
+  /** Aborted where the whole run is stopped. */
+  readonly signal: AbortSignal;
   /** Minutes from now after which `ifTime` begins nothing more. Default: no limit. */
   readonly minutes?: number | undefined;
 }
 
 /** Keeps measurements as JSON files in a folder. */
-export function createSteps({ folder, total, say, minutes }: StepsOptions): Steps {
+export function createSteps({ folder, total, say, signal, minutes }: StepsOptions): Steps {
   mkdirSync(folder, { recursive: true });
   let done = 0;
   const beganMs = performance.now();
@@ -49,7 +51,13 @@ export function createSteps({ folder, total, say, minutes }: StepsOptions): Step
         say(`not measured, the time is up: ${name}`);
         return undefined;
       }
-      return once(name, measure);
+      try {
+        return await once(name, measure);
+      } catch (error) {
+        signal.throwIfAborted();
+        say(`failed: ${name}: ${error instanceof Error ? error.message : String(error)}`);
+        return undefined;
+      }
     },
   };
 }
