@@ -27,13 +27,14 @@ export interface FollowOptions {
  */
 export async function followExperts(options: FollowOptions): Promise<void> {
   const { natsUrl, preload, log, signal } = options;
+  const adaptations = new Set<string>();
   while (!signal.aborted) {
     let connection: EventConnection | undefined;
     try {
       connection = await connectEvents({ url: natsUrl, name: 'inference', log });
       await consumeExpertEvents(connection, {
         signal,
-        onEvent: (event) => handleEvent(event, options),
+        onEvent: (event) => handleEvent(event, { ...options, adaptations }),
         // Aliases may have moved between the start and here, or during an outage.
         onCurrent: () => void preload?.refresh(),
       });
@@ -46,17 +47,25 @@ export async function followExperts(options: FollowOptions): Promise<void> {
   }
 }
 
-/** What one event does. Failures are logged, never thrown. */
+/** What one event does. Failures are logged, never thrown. `adaptations`: versions known to be mixtures, which have no vectors to fetch. */
 export async function handleEvent(
   { change }: RegistryEvent,
-  { experts, models, preload, log, signal }: Omit<FollowOptions, 'natsUrl'>,
+  {
+    experts,
+    models,
+    preload,
+    log,
+    signal,
+    adaptations,
+  }: Omit<FollowOptions, 'natsUrl'> & { readonly adaptations: Set<string> },
 ): Promise<void> {
+  if (change?.$case === 'expertPublished' && change.value.mixture) adaptations.add(change.value.version);
   if (change?.$case === 'expertRetired') experts.retire(change.value.version);
   if (change?.$case !== 'aliasMoved') return;
   await preload?.moved(change.value);
   if (change.value.version === '') return;
   const { model, expert, version } = change.value;
-  if (!models.includes(model)) return;
+  if (!models.includes(model) || adaptations.has(version)) return;
   const reference: ExpertReference = { model, expert, version };
   try {
     const { fetched } = await experts.get(reference, signal);

@@ -8,6 +8,11 @@ import type { PriorityClass, Row, Task } from './task.js';
 
 /** Share of slots and pages that batch requests may hold together while anything else runs: the rest waits for people. */
 const BATCH_SHARE_MAX = 0.75;
+/**
+ * Share of a step's prompt tokens that batch prompts may take together while an interactive request runs: whoever reads along waits for
+ * the whole step, and prompts are most of its length.
+ */
+const BATCH_PROMPT_SHARE = 0.25;
 /** A prompt that was passed over in this many steps goes first in the next, with the whole budget. */
 const PASSED_OVER_MAX = 8;
 
@@ -22,7 +27,8 @@ interface Running {
  * Admission: a request starts when its slots and its worst case in pages are free, so a running one always finishes and
  * nothing is ever computed twice (the price: slots stay empty when answers end early; see the decision note). Interactive
  * requests go first, in order; batch ones start only while no interactive one waits, and leave it a quarter of the room.
- * Step: one token of every running answer, and prompt rows of at most `stepTokens` tokens together.
+ * Step: one token of every running answer, and prompt rows of at most `stepTokens` tokens together, a quarter of them for batch
+ * requests while an interactive one runs.
  */
 export class Scheduler {
   readonly #allocator: PageAllocator;
@@ -137,14 +143,23 @@ export class Scheduler {
   #promptRows(): readonly Row[] {
     const rows: Row[] = [];
     let budget = this.#limits.stepTokens;
+    const shared = this.#running.some(({ task }) => task.priority === 'interactive');
+    let batchBudget = shared ? Math.ceil(budget * BATCH_PROMPT_SHARE) : budget;
     for (const running of this.#promptOrder()) {
-      const row = budget > 0 ? running.task.promptRow(budget) : null;
+      const { task } = running;
+      const held = shared && task.priority === 'batch' && running.passedOver < PASSED_OVER_MAX;
+      // The batch prompts' share is spent: they wait in their order, and none of them is passed over.
+      if (held && batchBudget <= 0 && budget > 0) continue;
+      const room = held ? Math.min(budget, batchBudget) : budget;
+      const row = room > 0 ? task.promptRow(room) : null;
       if (!row) {
         running.passedOver++;
+        if (held) batchBudget = 0;
         continue;
       }
-      assert(row.step.tokens.length <= budget, 'a prompt row larger than its budget');
+      assert(row.step.tokens.length <= room, 'a prompt row larger than its budget');
       budget -= row.step.tokens.length;
+      if (task.priority === 'batch') batchBudget -= row.step.tokens.length;
       running.passedOver = 0;
       rows.push(row);
     }

@@ -1,4 +1,4 @@
-import { FinishReason, type Mixture, Priority, Sampling } from '#proto/zmesh/v1/common.js';
+import { FinishReason, type Mixture, Priority, type Prompt, Sampling } from '#proto/zmesh/v1/common.js';
 import { LogitsScope } from '#proto/zmesh/v1/inference.js';
 import { ZmeshError } from '#shared/errors.js';
 import { askPatiently } from '#shared/patience.js';
@@ -21,17 +21,35 @@ export interface InferenceSearchOptions {
   readonly callTimeoutMs: number;
 }
 
-/** Trials of examples by RPCs of inference, as batch work, each row under its own mixture. */
+/**
+ * Trials of examples by RPCs of inference, as batch work, each row under its own mixture. A prompt is rendered and encoded once and
+ * sent as token ids from then on: a wave asks it under every candidate, and inference's main thread, which encodes, serves people too.
+ */
 export function inferenceSearch(options: InferenceSearchOptions): SearchTrials {
   const { items, scorer, rolloutsMax } = options;
+  const prompts = new Map<number, Promise<Prompt>>();
+  const promptFor = (example: number, signal: AbortSignal): Promise<Prompt> => {
+    const known = prompts.get(example);
+    if (known) return known;
+    const made = encoded(options, example, signal);
+    prompts.set(example, made);
+    made.catch(() => prompts.delete(example));
+    return made;
+  };
+  const asked = async (example: number, mixture: Mixture, signal: AbortSignal): Promise<Asked> => ({
+    example,
+    mixture,
+    signal,
+    prompt: await promptFor(example, signal),
+  });
   return {
     answer: (example, mixture, signal) =>
-      askPatiently(`example ${items[example]!.id}`, signal, () =>
-        answer(options, { example, mixture, signal }),
+      askPatiently(`example ${items[example]!.id}`, signal, async () =>
+        answer(options, await asked(example, mixture, signal)),
       ),
     likelihood: (example, mixture, signal) =>
-      askPatiently(`example ${items[example]!.id}`, signal, () =>
-        likelihood(options, { example, mixture, signal }),
+      askPatiently(`example ${items[example]!.id}`, signal, async () =>
+        likelihood(options, await asked(example, mixture, signal)),
       ),
     async verify(example, text, signal) {
       const [verdict] = await scorer.score([{ item: items[example]!, answer: text }], signal);
@@ -43,19 +61,31 @@ export function inferenceSearch(options: InferenceSearchOptions): SearchTrials {
 
 interface Asked {
   readonly example: number;
+  readonly prompt: Prompt;
   readonly mixture: Mixture;
   readonly signal: AbortSignal;
 }
 
+/** An example's prompt as token ids. */
+async function encoded(
+  { mesh, model, items, callTimeoutMs }: InferenceSearchOptions,
+  example: number,
+  signal: AbortSignal,
+): Promise<Prompt> {
+  const request = { model: model.served.name, prompt: promptOf(items[example]!) };
+  const { tokenIds } = await mesh.inference.encodeTokens(request, { signal, timeoutMs: callTimeoutMs });
+  return { input: { $case: 'tokens', value: { ids: tokenIds } } };
+}
+
 async function answer(
   { mesh, model, items, callTimeoutMs }: InferenceSearchOptions,
-  { example, mixture, signal }: Asked,
+  { example, prompt, mixture, signal }: Asked,
 ): Promise<{ readonly text: string | undefined; readonly tokens: number }> {
   const item = items[example]!;
   const request = {
     requestId: '',
     model: model.served.name,
-    prompt: promptOf(item),
+    prompt,
     mixture,
     sampling: Sampling.create({ temperature: 0, ...(item.maxTokens ? { maxTokens: item.maxTokens } : {}) }),
     n: 1,
@@ -78,13 +108,13 @@ async function answer(
 
 async function likelihood(
   { mesh, model, items, callTimeoutMs }: InferenceSearchOptions,
-  { example, mixture, signal }: Asked,
+  { example, prompt, mixture, signal }: Asked,
 ): Promise<number> {
   const item = items[example]!;
   const request = {
     requestId: '',
     model: model.served.name,
-    prompt: promptOf(item),
+    prompt,
     mixture,
     continuations: [{ input: { $case: 'text' as const, value: item.answers[0]! }, endOfTurn: true }],
     logits: LogitsScope.NONE,

@@ -27,7 +27,11 @@ export interface BenchMesh {
  * Starts a mesh for a model: octo-nano is prepared and its experts are published; another one must be prepared under
  * ZMESH_HOME and has no experts. `env` is given to every service.
  */
-export async function startBenchMesh(model: string, env: NodeJS.ProcessEnv = {}): Promise<BenchMesh> {
+export async function startBenchMesh(
+  model: string,
+  env: NodeJS.ProcessEnv = {},
+  { trainer = false }: { /** Start a trainer too. Default false. */ readonly trainer?: boolean } = {},
+): Promise<BenchMesh> {
   const services = await startBenchServices();
   try {
     const folder = await modelFolder(model, services.home);
@@ -42,7 +46,12 @@ export async function startBenchMesh(model: string, env: NodeJS.ProcessEnv = {})
     const served = await services.start('inference', { ...withRegistry, ZMESH_INFERENCE_MODELS: folder });
     if (model === EMBEDDED_MODEL) await publishEmbeddedExperts(registry, AbortSignal.timeout(60_000));
     const { address } = served;
-    const front = await services.start('dispatcher', { ...withRegistry, ZMESH_INFERENCE_ADDRESS: address });
+    const withInference = { ...withRegistry, ZMESH_INFERENCE_ADDRESS: address };
+    const trainerAddress = trainer ? (await services.start('trainer', withInference)).address : '';
+    const front = await services.start('dispatcher', {
+      ...withInference,
+      ...(trainer ? { ZMESH_TRAINER_ADDRESS: trainerAddress } : {}),
+    });
     const inference = connect(InferenceServiceService, { address, unavailable: 'INFERENCE_UNAVAILABLE' });
     services.onClose(() => inference.close());
     const dispatcher = connect(DispatcherServiceService, { address: front.address, unavailable: 'INTERNAL' });

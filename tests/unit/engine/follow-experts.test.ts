@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RegistryEvent } from '#proto/zmesh/v1/events.js';
+import { ExpertPublished, RegistryEvent } from '#proto/zmesh/v1/events.js';
 import { ExpertCache, type ExpertReference } from '#services/inference/experts.js';
 import { handleEvent } from '#services/inference/follow-experts.js';
 import { ZmeshError } from '#shared/errors.js';
@@ -28,7 +28,13 @@ const moved = (model: string, version = VERSION): RegistryEvent =>
 
 test('an alias that moves has its version fetched ahead, for served models alone; a failure is no error', async () => {
   const { asked, experts } = refusingCache();
-  const options = { experts, models: ['m'], log, signal: new AbortController().signal };
+  const options = {
+    experts,
+    models: ['m'],
+    log,
+    signal: new AbortController().signal,
+    adaptations: new Set<string>(),
+  };
   await handleEvent(moved('m'), options);
   await handleEvent(moved('another'), options);
   await handleEvent(moved('m', ''), options);
@@ -39,8 +45,33 @@ test('a retired version is refused from then on', async () => {
   const { asked, experts } = refusingCache();
   const signal = new AbortController().signal;
   const change = { $case: 'expertRetired' as const, value: { model: 'm', expert: 'math', version: VERSION } };
-  await handleEvent(RegistryEvent.create({ change }), { experts, models: ['m'], log, signal });
+  await handleEvent(RegistryEvent.create({ change }), {
+    experts,
+    models: ['m'],
+    log,
+    signal,
+    adaptations: new Set(),
+  });
   const reference = { model: 'm', expert: 'math', version: VERSION };
   await assert.rejects(experts.get(reference, signal), { reason: 'EXPERT_RETIRED' });
   assert.deepEqual(asked, []);
+});
+
+test('an adaptation has no vectors, so nothing is fetched when its alias moves', async () => {
+  const { asked, experts } = refusingCache();
+  const { signal } = new AbortController();
+  const options = { experts, models: ['m'], log, signal, adaptations: new Set<string>() };
+  const value = ExpertPublished.create({
+    model: 'm',
+    expert: 'math',
+    version: VERSION,
+    mixture: { arms: [] },
+  });
+  await handleEvent(RegistryEvent.create({ change: { $case: 'expertPublished', value } }), options);
+  await handleEvent(moved('m'), options);
+  await handleEvent(moved('m', 'cd'.repeat(32)), options);
+  assert.deepEqual(
+    asked.map(({ version }) => version),
+    ['cd'.repeat(32)],
+  );
 });

@@ -181,3 +181,23 @@ test('a failing step fails its requests and the engine goes on', async () => {
   assert.equal(harness.outcome(1).end!.failure!.message, 'no memory');
   assert.deepEqual(harness.outcome(2).answers.get(0), greedy(prompt(6), 4));
 });
+
+test('batch prompts take a quarter of a step while an interactive answer runs, all of it while none does', async () => {
+  const promptTokens = (rows: readonly { readonly tokens: Int32Array }[]): number =>
+    rows.reduce((sum, { tokens }) => sum + (tokens.length > 1 ? tokens.length : 0), 0);
+  const run = async (interactive: boolean): Promise<number[]> => {
+    const harness = startHarness({ stepTokens: 16 }, { pageCount: 200 });
+    if (interactive) harness.core.post(generateMessage({ id: 9, prompt: Int32Array.of(5), maxTokens: 40 }));
+    for (let id = 1; id <= 4; id++) {
+      const text = Int32Array.from(prompt(12, id));
+      harness.core.post(generateMessage({ id, prompt: text, maxTokens: 3, priority: 'batch' }));
+    }
+    await harness.finish();
+    for (let id = 1; id <= 4; id++)
+      assert.deepEqual(harness.outcome(id).answers.get(0), greedy(prompt(12, id), 3));
+    return harness.runtime.steps.map(promptTokens).filter((count) => count > 0);
+  };
+  // Rows of a step are computed in groups of like length.
+  assert.deepEqual(await run(false), [4, 12, 16, 4, 12]);
+  assert.deepEqual(await run(true), new Array(12).fill(4));
+});
