@@ -39,7 +39,7 @@ export interface ChaosMesh {
    * folder of the version that it is of, from the project's; default the project itself.
    */
   start(
-    service: 'dispatcher' | 'inference',
+    service: 'dispatcher' | 'inference' | 'trainer',
     env: Readonly<Record<string, string>>,
     root?: string,
   ): Promise<MeshProcess>;
@@ -48,6 +48,8 @@ export interface ChaosMesh {
 }
 
 const START_AGAIN_MS = 30_000;
+/** A busy machine starts a service slowly. */
+const READY_LIMIT_MS = 120_000;
 const POLL_MS = 20;
 
 /** Starts a mesh with so many replicas of each service; it goes away in the end. */
@@ -102,7 +104,11 @@ export async function startChaosMesh(
         await running.finished;
       });
       const ready = (): string | undefined => /"address":"([^"]+)","msg":"ready"/.exec(running.err())?.[1];
-      await eventually(`${name} is ready`, () => ready() !== undefined || running.child.exitCode !== null);
+      await eventually(
+        `${name} is ready`,
+        () => ready() !== undefined || running.child.exitCode !== null,
+        READY_LIMIT_MS,
+      );
       assert.ok(ready(), running.err());
       return { name, pid: running.child.pid!, address: ready()! };
     },

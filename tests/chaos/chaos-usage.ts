@@ -1,5 +1,5 @@
 /** Parts of `npm run chaos`, in their order. */
-export const PARTS = ['kills', 'half-open', 'clock', 'upgrade', 'overload'] as const;
+export const PARTS = ['kills', 'trainer', 'half-open', 'clock', 'upgrade', 'overload'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** What `npm run chaos` takes. */
@@ -19,7 +19,7 @@ export const USAGE = {
       default: 2,
       min: 1,
       max: 1000,
-      help: 'how often each kind of process is killed',
+      help: 'how often each kind of process is killed, and at how many publications of each kind a trainer is',
     },
     seed: {
       type: 'number',

@@ -3,8 +3,11 @@
  * `<ZMESH_HOME>/reports/`, exits with 1 if anything was not as it must be, 2 if its arguments are wrong, 130 after Ctrl-C.
  */
 import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { argumentsOrExit } from '../support/arguments.js';
+import type { Cleanup } from '../support/cleanup.js';
 import { buildOlderVersion, OLDER_COMMIT } from '../upgrade/older-version.js';
 import { startChaosMesh } from './chaos-mesh.js';
 import { PARTS, type Part, USAGE } from './chaos-usage.js';
@@ -14,6 +17,7 @@ import { killUnderLoad } from './kills.js';
 import { longRun } from './long-run.js';
 import { OVERLOAD_SETTINGS, overload } from './overload.js';
 import { askUndisturbed } from './questions.js';
+import { killTrainers } from './trainer-kills.js';
 import { mixVersions } from './upgrade.js';
 
 const { seed, rounds, only, older } = argumentsOrExit(USAGE, (given) => {
@@ -33,6 +37,8 @@ await longRun('chaos', async (run) => {
     const questions = await askUndisturbed(mesh.dispatcher);
     report.say(`a mesh of two replicas each; ${questions.length} greedy questions answered undisturbed`);
     if (wanted.has('kills')) await killUnderLoad({ mesh, questions, seed, rounds, report });
+    if (wanted.has('trainer'))
+      await killTrainers({ mesh, report, rounds, folder: await temporaryFolder(run) });
     if (wanted.has('half-open')) await halfOpen(run, { mesh, questions, seed, report });
     if (wanted.has('clock')) await clockJumps({ mesh, questions, seed, report });
     if (wanted.has('upgrade')) {
@@ -52,3 +58,9 @@ await longRun('chaos', async (run) => {
   const left = PARTS.filter((part) => !wanted.has(part));
   return left.length === 0 ? undefined : `not run: ${left.join(', ')}`;
 });
+
+async function temporaryFolder(t: Cleanup): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'zmesh-chaos-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
