@@ -6,6 +6,8 @@ export interface Gate {
    * Admits one request; call the result, once, when it is over. Throws QUEUE_FULL at the limit and DRAINING after `close`.
    */
   enter(): () => void;
+  /** What `enter` would throw just now; undefined = it would admit. */
+  refusal(): ZmeshError | undefined;
   /** Admits no more. */
   close(): void;
   /** Requests inside. */
@@ -19,23 +21,24 @@ const RETRY_AFTER_MS = 250;
 export function createGate(requestsMax: number): Gate {
   let inside = 0;
   let closed = false;
+  const draining = new ZmeshError('DRAINING', 'the dispatcher is shutting down; try another replica', {
+    retryAfterMs: RETRY_AFTER_MS,
+  });
+  // One for all: a crowd is refused with it, and an error costs a stack.
+  const full = new ZmeshError(
+    'QUEUE_FULL',
+    `${requestsMax} requests are at work, the most this dispatcher takes at once`,
+    { limit: requestsMax, value: requestsMax + 1, retryAfterMs: RETRY_AFTER_MS },
+  );
+  const refusal = (): ZmeshError | undefined => {
+    if (closed) return draining;
+    return inside >= requestsMax ? full : undefined;
+  };
   return {
+    refusal,
     enter() {
-      if (closed)
-        throw new ZmeshError('DRAINING', 'the dispatcher is shutting down; try another replica', {
-          retryAfterMs: RETRY_AFTER_MS,
-        });
-      if (inside >= requestsMax) {
-        throw new ZmeshError(
-          'QUEUE_FULL',
-          `${requestsMax} requests are at work, the most this dispatcher takes at once`,
-          {
-            limit: requestsMax,
-            value: inside + 1,
-            retryAfterMs: RETRY_AFTER_MS,
-          },
-        );
-      }
+      const refused = refusal();
+      if (refused) throw refused;
       inside++;
       return () => {
         inside--;

@@ -5,9 +5,11 @@ import {
   type Receipt,
 } from '#proto/zmesh/v1/dispatcher.js';
 import { ZmeshError } from '#shared/errors.js';
-import { type Binding, bind } from '#shared/rpc/bind.js';
+import type { Fleet } from '#shared/fleet/fleet.js';
+import { type Binding, bind, type Handlers } from '#shared/rpc/bind.js';
 import type { CallContext } from '#shared/rpc/call.js';
 import { adapt, type Trainer, watchAdaptation } from './adapt.js';
+import { admissions } from './admission.js';
 import { complete } from './complete.js';
 import { classify, dispatch, type Mesh } from './dispatch.js';
 import type { Gate } from './gate.js';
@@ -20,7 +22,7 @@ import { checkPrompt } from './request-prompt.js';
 
 /** What the handlers need. */
 export interface HandlersOptions {
-  readonly mesh: Mesh & { readonly trainer: Trainer };
+  readonly mesh: Mesh & { readonly trainer: Trainer; readonly inference: Pick<Fleet, 'crowded'> };
   readonly gate: Gate;
   readonly settings: RequestSettings;
 }
@@ -51,7 +53,7 @@ export function dispatcherHandlers({ mesh, gate, settings }: HandlersOptions): B
     nameRequest(call, question.requestId, question.traceId);
     return question;
   };
-  return bind(DispatcherServiceService, {
+  const handlers: Handlers<DispatcherServiceService> = {
     async *generate(request, call) {
       const leave = gate.enter();
       try {
@@ -105,7 +107,12 @@ export function dispatcherHandlers({ mesh, gate, settings }: HandlersOptions): B
     },
     cancelAdaptation: ({ id }, { signal }) => inside(() => mesh.trainer.cancelSearch({ id }, { signal })),
     listModels: () => inside(() => listModels(mesh, settings.defaultStrategy)),
-  });
+  };
+  return bind(
+    DispatcherServiceService,
+    handlers,
+    admissions({ gate, inference: mesh.inference, defaultStrategy: settings.defaultStrategy }),
+  );
 }
 
 async function* withReceipt(

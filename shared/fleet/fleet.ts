@@ -1,4 +1,5 @@
 import { trace } from '@opentelemetry/api';
+import { Priority } from '#proto/zmesh/v1/common.js';
 import type {
   GenerateTokensRequest,
   GenerateTokensResponse,
@@ -9,6 +10,7 @@ import { ZmeshError } from '../errors.js';
 import type { CallOptions } from '../rpc/client.js';
 import { affinityKey, mixtureExperts } from './affinity.js';
 import { chooseReplica } from './choose-replica.js';
+import type { Caller } from './fullness.js';
 import type { Inference } from './inference.js';
 import { cutOff, isLost, mayMoveOn, nobody, unanswered } from './lost-replica.js';
 import { mergeModels } from './merge-models.js';
@@ -18,6 +20,11 @@ import type { Replica, Replicas } from './replicas.js';
 export interface Fleet extends Inference {
   /** What they serve together; of two models with one name the one that was served before, else by more replicas. */
   listServedModels(): Promise<ListServedModelsResponse>;
+  /**
+   * The error with which every replica that serves the model would refuse a new request just now, as they told others. An
+   * empty name = the only model served. Undefined = one may have room.
+   */
+  crowded(caller: Caller): ZmeshError | undefined;
 }
 
 /** How replicas are chosen. */
@@ -27,7 +34,7 @@ export interface FleetOptions {
   readonly affinityMargin: number;
 }
 
-type Routed = Pick<GenerateTokensRequest, 'model' | 'mixture' | 'prompt'>;
+type Routed = Pick<GenerateTokensRequest, 'model' | 'mixture' | 'prompt'> & { readonly priority?: Priority };
 
 /** Most replicas that one call is tried on: a fault that all of them have is not asked of all of them. */
 const TRIES_MAX = 3;
@@ -39,7 +46,7 @@ const TRIES_MAX = 3;
 export function createFleet({ replicas, affinityMargin }: FleetOptions): Fleet {
   let served: ReadonlyMap<string, string> = new Map();
 
-  const choose = (request: Routed, tried: ReadonlySet<Replica>): Replica | undefined => {
+  const choose = (request: Routed, tried: ReadonlySet<Replica>, caller: Caller): Replica | undefined => {
     const wanted = {
       model: request.model,
       fingerprint: served.get(request.model),
@@ -50,11 +57,17 @@ export function createFleet({ replicas, affinityMargin }: FleetOptions): Fleet {
       },
     };
     const untried = replicas.all().filter((replica) => !tried.has(replica));
-    return chooseReplica(untried, wanted, affinityMargin);
+    // The queue of one that is full for this caller decides only where no other has room.
+    const free = untried.filter((replica) => !replica.fullness.refusal(caller, replica));
+    return (
+      (free.length < untried.length ? chooseReplica(free, wanted, affinityMargin) : undefined) ??
+      chooseReplica(untried, wanted, affinityMargin)
+    );
   };
 
   /** The replicas that one call visits. */
-  const itinerary = (request: Routed, { signal, deadline }: CallOptions) => {
+  const itinerary = (request: Routed, options: CallOptions) => {
+    const { signal, deadline } = options;
     const tried = new Set<Replica>();
     const visit = (replica: Replica | undefined): Replica | undefined => {
       if (replica) tried.add(replica);
@@ -62,14 +75,15 @@ export function createFleet({ replicas, affinityMargin }: FleetOptions): Fleet {
     };
     return {
       first(): Replica {
-        const replica = visit(choose(request, tried));
+        const replica = visit(choose(request, tried, callerOf(request, options)));
         if (replica) return replica;
         throw nobody(`no inference replica is known that serves ${request.model}`);
       },
       /** The replica to move on to. Throws the error if there is none, or no try or time is left. */
       next(from: Replica, error: ZmeshError): Replica {
         const over = signal?.aborted || (deadline !== undefined && deadline <= performance.now());
-        const to = over || tried.size >= TRIES_MAX ? undefined : visit(choose(request, tried));
+        const last = over || tried.size >= TRIES_MAX;
+        const to = last ? undefined : visit(choose(request, tried, callerOf(request, options)));
         if (!to) throw unanswered(error);
         trace.getActiveSpan()?.addEvent('zmesh.moved_on', {
           'error.type': error.reason,
@@ -89,8 +103,12 @@ export function createFleet({ replicas, affinityMargin }: FleetOptions): Fleet {
     const way = itinerary(request, options);
     let replica = way.first();
     for (;;) {
-      const outcome = await working(replica, call).catch(lostOrThrow(replicas, replica, options));
-      if (!(outcome instanceof ZmeshError)) return outcome;
+      const lost = lostOrThrow(replicas, replica, request, options);
+      const outcome = await working(replica, call).catch(lost);
+      if (!(outcome instanceof ZmeshError)) {
+        replica.fullness.answered(callerOf(request, options));
+        return outcome;
+      }
       replica = way.next(replica, outcome);
     }
   };
@@ -119,6 +137,18 @@ export function createFleet({ replicas, affinityMargin }: FleetOptions): Fleet {
       served = new Map(models.map(({ name, fingerprint }) => [name, fingerprint]));
       return { models };
     },
+    crowded(caller) {
+      const [only] = served.size === 1 ? served.keys() : [];
+      const model = caller.model === '' ? (only ?? '') : caller.model;
+      let least: ZmeshError | undefined;
+      for (const replica of replicas.all()) {
+        if (replica.down || replica.models?.has(model) === false) continue;
+        const refusal = replica.fullness.refusal({ ...caller, model }, replica);
+        if (!refusal) return undefined;
+        if (!least || refusal.retryAfterMs! < least.retryAfterMs!) least = refusal;
+      }
+      return least;
+    },
   };
 }
 
@@ -132,6 +162,7 @@ async function* generateOn(
   },
 ): AsyncGenerator<GenerateTokensResponse, ZmeshError | undefined> {
   const { request, options, replicas } = parts;
+  const lost = lostOrThrow(replicas, replica, request, options);
   let said = false;
   let tokens = 0;
   replica.inFlight++;
@@ -141,9 +172,10 @@ async function* generateOn(
       if (message.event?.$case === 'delta') tokens += message.event.value.tokenIds.length;
       yield message;
     }
+    replica.fullness.answered(callerOf(request, options));
     return undefined;
   } catch (thrown) {
-    const error = lostOrThrow(replicas, replica, options)(thrown);
+    const error = lost(thrown);
     if (said) throw cutOff(error, tokens);
     return error;
   } finally {
@@ -160,15 +192,27 @@ async function working<T>(replica: Replica, call: (replica: Replica) => Promise<
   }
 }
 
-/** Notes a lost replica and gives its error; throws what is the call's own. */
-const lostOrThrow =
-  (replicas: Replicas, replica: Replica, { signal }: CallOptions) =>
-  (thrown: unknown): ZmeshError => {
+/** Notes a lost replica and gives its error; throws what is the call's own, and notes a full queue. */
+function lostOrThrow(
+  replicas: Replicas,
+  replica: Replica,
+  request: Routed,
+  options: CallOptions,
+): (thrown: unknown) => ZmeshError {
+  const startMs = performance.now();
+  const caller = callerOf(request, options);
+  return (thrown) => {
     const error = ZmeshError.from(thrown);
-    if (!mayMoveOn(error, signal)) throw error;
-    if (isLost(error, signal)) replicas.lost(replica, error);
+    replica.fullness.note(caller, error, { inFlight: replica.inFlight, startMs });
+    if (!mayMoveOn(error, options.signal)) throw error;
+    if (isLost(error, options.signal)) replicas.lost(replica, error);
     return error;
   };
+}
+
+function callerOf({ model, priority = Priority.UNSPECIFIED }: Routed, { deadline }: CallOptions): Caller {
+  return { model, priority, leftMs: (deadline ?? Number.POSITIVE_INFINITY) - performance.now() };
+}
 
 /** What every replica that answers serves. Throws INFERENCE_UNAVAILABLE if none does. */
 async function askAll(replicas: Replicas): Promise<readonly (readonly ServedModel[])[]> {

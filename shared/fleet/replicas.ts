@@ -6,6 +6,7 @@ import type { PresenceEnd } from '../events/presence-watch.js';
 import type { Logger } from '../log.js';
 import type { RpcClient } from '../rpc/client.js';
 import type { Candidate } from './choose-replica.js';
+import { Fullness } from './fullness.js';
 
 /** What callers of inference call on a replica. */
 export type InferenceClient = RpcClient<typeof InferenceServiceService>;
@@ -13,6 +14,8 @@ export type InferenceClient = RpcClient<typeof InferenceServiceService>;
 /** An inference replica. */
 export interface Replica extends Candidate {
   readonly client: InferenceClient;
+  /** What its refusals tell. */
+  readonly fullness: Fullness;
   inFlight: number;
   othersLoad: number;
   models: ReadonlyMap<string, string> | undefined;
@@ -70,6 +73,7 @@ export function createReplicas(options: ReplicasOptions): Replicas {
       address,
       fixed,
       client: connect(address),
+      fullness: new Fullness(),
       inFlight: 0,
       othersLoad: 0,
       models: undefined,

@@ -1,6 +1,7 @@
 import type * as grpc from '@grpc/grpc-js';
 import { ZmeshError } from '../errors.js';
 import type { Logger } from '../log.js';
+import type { Admissions, AdmissionTable, Admit } from './admission.js';
 import { type AnyServerCall, type CallContext, type OpenCalls, type ServedCall, serveCall } from './call.js';
 import { refusingMalformed, strictMethods } from './decode.js';
 import type { KindOf, RequestOf, ResponseOf } from './definition.js';
@@ -24,19 +25,31 @@ export interface Binding {
   /** Fully qualified name, `zmesh.v1.DispatcherService`. */
   readonly name: string;
   readonly definition: grpc.ServiceDefinition;
+  /** Who is let in before anything is done for him. */
+  readonly admissions: AdmissionTable;
   /** `open` holds the calls that are worked on. */
   implementation(log: Logger, open: OpenCalls): grpc.UntypedServiceImplementation;
 }
 
 type AnyHandler = (request: never, call: CallContext) => Promise<unknown> | AsyncIterable<unknown>;
 
-/** Binds handlers to a generated service definition. Whatever a handler throws becomes a status with details. */
-export function bind<D extends object>(definition: D, handlers: Handlers<D>): Binding {
+/**
+ * Binds handlers to a generated service definition. Whatever a handler throws becomes a status with details. `admissions`
+ * refuse calls before that; default none.
+ */
+export function bind<D extends object>(
+  definition: D,
+  handlers: Handlers<D>,
+  admissions: Admissions<D> = {},
+): Binding {
   const methods = strictMethods(definition as unknown as grpc.ServiceDefinition);
   const path = Object.values(methods)[0]?.path ?? '';
   return {
     name: path.split('/')[1] ?? '',
     definition: methods,
+    admissions: new Map(
+      Object.entries(admissions).map(([name, admit]) => [methods[name]!.path, admit as Admit<never>]),
+    ),
     implementation: (log, open) =>
       Object.fromEntries(
         Object.entries(methods).map(([name, method]) => [

@@ -38,6 +38,8 @@ export function channelOptions(
 ): grpc.ClientOptions {
   return {
     interceptors: [clientTracing],
+    // Nobody asks for gRPC's own book-keeping of calls, and every call and connection pays for it.
+    'grpc.enable_channelz': 0,
     'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
     'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
     'grpc.service_config': JSON.stringify({

@@ -3,6 +3,7 @@ import * as grpc from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import { ZmeshError } from '../errors.js';
 import type { Logger } from '../log.js';
+import { admission } from './admission.js';
 import type { Binding } from './bind.js';
 import type { OpenCalls } from './call.js';
 import { noLateMessages } from './deadline.js';
@@ -44,7 +45,14 @@ export interface RpcServer {
 export async function serve(options: ServeOptions): Promise<RpcServer> {
   const limit = options.maxReceiveBytes ?? MESSAGE_BYTES_MAX;
   const server = new grpc.Server({
-    interceptors: [reasonedRefusals, serverTracing, noLateMessages],
+    interceptors: [
+      reasonedRefusals,
+      admission(new Map(options.services.flatMap(({ admissions }) => [...admissions]))),
+      serverTracing,
+      noLateMessages,
+    ],
+    // As in channel.ts: what channelz counts is not served.
+    'grpc.enable_channelz': 0,
     'grpc.max_receive_message_length': limit,
     'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
     'grpc.keepalive_time_ms': 60_000,

@@ -34,8 +34,6 @@ export interface LoadOptions {
 
 /** A refused or failed caller asks again after this. */
 const PAUSE_MS = 20;
-/** Arrivals are made up for so often. */
-const TICK_MS = 5;
 
 /** Keeps so many requests in flight, each a question drawn at random, and compares every answer. */
 export function startLoad({ callers, ...options }: LoadOptions & { readonly callers: number }): Load {
@@ -50,28 +48,6 @@ export function startLoad({ callers, ...options }: LoadOptions & { readonly call
     async stop() {
       stopped = true;
       await running;
-    },
-  };
-}
-
-/** Asks so many questions a second, whatever becomes of those before: callers who do not wait for each other. */
-export function startArrivals({ perSecond, ...options }: LoadOptions & { readonly perSecond: number }): Load {
-  const asking = createAsking(options);
-  const running = new Set<Promise<unknown>>();
-  const startMs = performance.now();
-  let asked = 0;
-  const timer = setInterval(() => {
-    const due = ((performance.now() - startMs) / 1000) * perSecond;
-    for (; asked < due; asked += 1) {
-      const one = asking.ask().finally(() => running.delete(one));
-      running.add(one);
-    }
-  }, TICK_MS);
-  return {
-    ...asking,
-    async stop() {
-      clearInterval(timer);
-      await Promise.all(running);
     },
   };
 }
@@ -97,12 +73,6 @@ function createAsking({ client, questions, random, timeoutMs = 20_000 }: LoadOpt
       return reason;
     },
   };
-}
-
-/** Answers a second that came between two times. */
-export function goodput(outcomes: readonly Outcome[], fromMs: number, untilMs: number): number {
-  const good = outcomes.filter(({ endMs, reason }) => !reason && endMs >= fromMs && endMs < untilMs);
-  return good.length / ((untilMs - fromMs) / 1000);
 }
 
 /** Counts of failed requests by reason, `none` if there are none. */

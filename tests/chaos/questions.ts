@@ -38,6 +38,11 @@ export const USUAL: Size = { n: 1, maxTokens: 48, ignoreEos: false };
 /** So much work that refusing ten times as many costs little beside it. */
 export const HEAVY: Size = { n: 8, maxTokens: 400, ignoreEos: true };
 
+/** One answer of 64 tokens, neither more nor less. */
+export const MEDIUM: Size = { n: 1, maxTokens: 64, ignoreEos: true };
+/** So little work that asking costs as much. */
+export const SHORT: Size = { n: 1, maxTokens: 1, ignoreEos: true };
+
 /** A greedy question with one right answer. */
 export interface Question {
   readonly request: GenerateRequest;

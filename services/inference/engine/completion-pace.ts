@@ -8,18 +8,23 @@ export class CompletionPace {
   #busyMs = 0;
   #ended = 0;
   #measured = 0;
-  #lastMs: number | null = null;
+  #lastMs = 0;
+  #waited = false;
 
   /** Learns that `ended` requests ended since the last call, and whether any waited. Call after every step. */
   note(nowMs: number, { ended, waiting }: { readonly ended: number; readonly waiting: boolean }): void {
-    if (this.#lastMs !== null && waiting) {
-      const passedMs = nowMs - this.#lastMs;
-      const kept = Math.exp(-passedMs / MEMORY_MS);
+    const passedMs = nowMs - this.#lastMs;
+    const kept = Math.exp(-passedMs / MEMORY_MS);
+    if (this.#waited && waiting) {
       this.#busyMs = this.#busyMs * kept + passedMs;
       this.#ended = this.#ended * kept + ended;
       this.#measured += ended;
+    } else {
+      // What was asked before may have been other work: nobody is refused for it any more.
+      this.#measured *= kept;
     }
-    this.#lastMs = waiting ? nowMs : null;
+    this.#lastMs = nowMs;
+    this.#waited = waiting;
   }
 
   /** Milliseconds from one end to the next; null until enough was seen. */

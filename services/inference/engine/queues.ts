@@ -1,5 +1,6 @@
 import { ZmeshError } from '#shared/errors.js';
 import { CompletionPace } from './completion-pace.js';
+import { Overtaking } from './overtaking.js';
 import type { PriorityClass } from './task.js';
 
 const RETRY_MS_MIN = 100;
@@ -20,6 +21,8 @@ export interface Wait {
 interface Waiting<Task> {
   readonly task: Task;
   readonly sinceMs: number;
+  /** Tells that it leaves the queue to run. */
+  readonly starts: () => void;
 }
 
 /** What waits. */
@@ -34,6 +37,7 @@ export class Queues<Task extends Queued> {
   readonly #max: number;
   readonly #queues: Record<PriorityClass, Waiting<Task>[]> = { interactive: [], batch: [] };
   readonly #pace = new CompletionPace();
+  readonly #overtaking = new Overtaking();
 
   constructor(max: number) {
     this.#max = max;
@@ -62,12 +66,16 @@ export class Queues<Task extends Queued> {
     };
     const refusal = refusalOf(crowd, { leftMs, max: this.#max });
     if (refusal) throw refusal;
-    queue.splice(place, 0, { task, sinceMs });
+    queue.splice(place, 0, { task, sinceMs, starts: this.#overtaking.comes(ahead) });
   }
 
-  /** Milliseconds from one request's end to the next one's while others wait; null until enough ended. */
+  /**
+   * What each waiting request costs those behind it, milliseconds: the time from one end to the next while others wait, with
+   * what overtakes them; null until enough ended.
+   */
   get intervalMs(): number | null {
-    return this.#pace.intervalMs;
+    const { intervalMs } = this.#pace;
+    return intervalMs === null ? null : intervalMs * this.#overtaking.factor;
   }
 
   /** The next request of a class, left in its queue. */
@@ -77,7 +85,7 @@ export class Queues<Task extends Queued> {
 
   /** Takes the request that `peek` shows. */
   shift(priority: PriorityClass): void {
-    this.#queues[priority].shift();
+    this.#queues[priority].shift()?.starts();
   }
 
   /** Takes a waiting request out by its number. */

@@ -81,6 +81,7 @@ for (const [how, jumpMs] of [
 /** Where the wall clock is read, and what for. Durations are measured by performance.now and by timers. */
 const READERS: Readonly<Record<string, string>> = {
   'shared/telemetry/clock.ts': 'spans are shown at wall times',
+  'shared/rpc/admission.ts': 'grpc-js tells a deadline as a wall time; it is read when the message is there',
   'shared/rpc/call.ts': "grpc-js tells a deadline as a wall time; it is read at the call's start",
   'shared/rpc/client.ts': "grpc-js takes a deadline as a wall time; it is told at the call's start",
   'shared/rpc/deadline.ts': "grpc-js tells a deadline as a wall time; it is read at the call's start",
