@@ -7,9 +7,12 @@ import { EMBEDDED_FOLDER, EMBEDDED_MODEL } from '#deploy/local/embedded-model.js
 import { importModel } from '#deploy/local/import-model.js';
 import { type LocalMesh, startMesh } from '#deploy/local/runner.js';
 import { LOCAL_SETTINGS } from '#deploy/local/settings.js';
-import { DispatcherServiceService } from '#proto/zmesh/v1/dispatcher.js';
+import { Sampling } from '#proto/zmesh/v1/common.js';
+import { DispatcherServiceService, GenerateRequest } from '#proto/zmesh/v1/dispatcher.js';
 import { TrainerServiceService } from '#proto/zmesh/v1/trainer.js';
 import { loadSettings } from '#shared/config.js';
+import { sleep } from '#shared/deadline.js';
+import { ZmeshError } from '#shared/errors.js';
 import { projectRoot, zmeshHome } from '#shared/paths.js';
 import { connect, type RpcClient } from '#shared/rpc/client.js';
 import { loadTask } from '#shared/tasks/load-task.js';
@@ -20,6 +23,9 @@ export const REAL_MODEL = 'smollm2-135m';
 
 /** The embedded model with every linear factored, attention's too; served beside it where asked for. */
 export const WIDE_MODEL = 'octo-nano-all';
+
+/** Calls that may fail before the mesh answers, a second apart. */
+const FIRST_CALLS = 30;
 
 /** A mesh to gather evidence on. */
 export interface EvidenceMesh {
@@ -62,6 +68,7 @@ export async function startEvidenceMesh(
     address: addresses.trainer,
     unavailable: 'TRAINER_UNAVAILABLE',
   });
+  await untilAnswering(dispatcher, real ? REAL_MODEL : EMBEDDED_MODEL, signal);
   return {
     dispatcher,
     trainer,
@@ -71,6 +78,30 @@ export async function startEvidenceMesh(
       await mesh.stop();
     },
   };
+}
+
+/** Asks until an answer comes: on a busy machine the first calls may find threads that have not begun yet. */
+async function untilAnswering(
+  dispatcher: RpcClient<DispatcherServiceService>,
+  model: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const messages = [{ role: 'user', content: '1 + 1?' }];
+  const request = GenerateRequest.create({
+    model,
+    prompt: { input: { $case: 'chat', value: { messages } } },
+    strategy: { kind: { $case: 'none', value: {} } },
+    sampling: Sampling.create({ maxTokens: 1 }),
+  });
+  for (let left = FIRST_CALLS; ; left--) {
+    try {
+      await dispatcher.complete({ request }, { signal });
+      return;
+    } catch (error) {
+      if (ZmeshError.from(error).code !== 'UNAVAILABLE' || left === 0) throw error;
+      await sleep(1000, signal);
+    }
+  }
 }
 
 async function fetchReal(home: string, env: NodeJS.ProcessEnv): Promise<void> {

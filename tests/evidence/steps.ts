@@ -5,7 +5,9 @@ import { join } from 'node:path';
 export interface Steps {
   /** Measures once: what was measured before under this name is read back. */
   once<T>(name: string, measure: () => Promise<T>): Promise<T>;
-  /** The same, but undefined where the time is up before it began, or where it fails: both are said, the others go on. */
+  /** The same, but undefined where it fails: that is said, and the others go on. */
+  tried<T>(name: string, measure: () => Promise<T>): Promise<T | undefined>;
+  /** The same as `tried`, but undefined too where the time is up before it began. */
   ifTime<T>(name: string, measure: () => Promise<T>): Promise<T | undefined>;
 }
 
@@ -43,21 +45,25 @@ export function createSteps({ folder, total, say, signal, minutes }: StepsOption
     say(`${String(done).padStart(4)}/${total}  ${name}  ${seconds(startMs)}, ${seconds(beganMs)} in all`);
     return found;
   };
+  const tried: Steps['tried'] = async (name, measure) => {
+    try {
+      return await once(name, measure);
+    } catch (error) {
+      signal.throwIfAborted();
+      say(`failed: ${name}: ${error instanceof Error ? error.message : String(error)}`);
+      return undefined;
+    }
+  };
   return {
     once,
+    tried,
     async ifTime(name, measure) {
       const late = minutes !== undefined && performance.now() - beganMs > 60_000 * minutes;
       if (late && read(fileOf(name)) === undefined) {
         say(`not measured, the time is up: ${name}`);
         return undefined;
       }
-      try {
-        return await once(name, measure);
-      } catch (error) {
-        signal.throwIfAborted();
-        say(`failed: ${name}: ${error instanceof Error ? error.message : String(error)}`);
-        return undefined;
-      }
+      return tried(name, measure);
     },
   };
 }
