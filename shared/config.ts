@@ -1,3 +1,5 @@
+import { formFault, type SettingForm } from './setting-form.js';
+
 /** What a setting may be and what it is for, wherever it comes from. */
 export type SettingRule =
   | {
@@ -7,7 +9,14 @@ export type SettingRule =
       readonly max: number;
       readonly help: string;
     }
-  | { readonly type: 'string'; readonly default: string; readonly help: string; readonly secret?: boolean }
+  | {
+      readonly type: 'string';
+      readonly default: string;
+      readonly help: string;
+      readonly secret?: boolean;
+      /** What a text that is not empty must look like. Default: anything. */
+      readonly form?: SettingForm;
+    }
   | { readonly type: 'boolean'; readonly default: boolean; readonly help: string }
   | {
       readonly type: 'choice';
@@ -15,7 +24,13 @@ export type SettingRule =
       readonly choices: readonly string[];
       readonly help: string;
     }
-  | { readonly type: 'list'; readonly default: readonly string[]; readonly help: string };
+  | {
+      readonly type: 'list';
+      readonly default: readonly string[];
+      readonly help: string;
+      /** What each item must look like. Default: anything. */
+      readonly form?: SettingForm;
+    };
 
 /** One setting of a service, and the environment variable that it comes from. */
 export type Setting = SettingRule & { readonly env: string };
@@ -75,11 +90,16 @@ export function loadSettings<T extends SettingsTable>(
     if (parsed.fault === undefined) values[name] = parsed.value;
     else
       faults.push(
-        `${sourceOf(setting.env)}=${'secret' in setting && setting.secret ? '(hidden)' : JSON.stringify(text)}: ${parsed.fault}`,
+        `${sourceOf(setting.env)}=${isHidden(setting, text) ? '(hidden)' : JSON.stringify(text)}: ${parsed.fault}`,
       );
   }
   if (faults.length > 0) throw new SettingsError(faults);
   return Object.freeze(values) as Settings<T>;
+}
+
+/** A secret, or an address that may have a password in it. */
+function isHidden(setting: Setting, text: string): boolean {
+  return ('secret' in setting && setting.secret === true) || ('form' in setting && text.includes('@'));
 }
 
 /** One setting, for people. */
@@ -116,7 +136,8 @@ export function rangeText(setting: SettingRule): string {
     return `${setting.type}, ${setting.min} to ${setting.max}`;
   if (setting.type === 'choice') return setting.choices.join(' | ');
   if (setting.type === 'boolean') return 'true | false';
-  return setting.type === 'list' ? 'comma separated' : 'text';
+  if (setting.type === 'list') return setting.form ? `${setting.form}, comma separated` : 'comma separated';
+  return (setting.type === 'string' && setting.form) || 'text';
 }
 
 /** A setting's value from its text, or what is wrong with the text. */
@@ -139,16 +160,18 @@ export function parseSetting(setting: SettingRule, text: string): { value?: unkn
       return setting.choices.includes(text)
         ? { value: text }
         : { fault: `not one of ${setting.choices.join(', ')}` };
-    case 'list':
-      return {
-        value: Object.freeze(
-          text
-            .split(',')
-            .map((item) => item.trim())
-            .filter((item) => item !== ''),
-        ),
-      };
-    case 'string':
-      return { value: text };
+    case 'list': {
+      const items = text
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== '');
+      const { form } = setting;
+      const fault = form && items.map((item) => formFault(form, item)).find((one) => one !== undefined);
+      return fault === undefined ? { value: Object.freeze(items) } : { fault };
+    }
+    case 'string': {
+      const fault = setting.form && formFault(setting.form, text);
+      return fault === undefined ? { value: text } : { fault };
+    }
   }
 }

@@ -26,6 +26,7 @@ export const PROCESS_SETTINGS = {
   traceSink: {
     env: 'ZMESH_TRACE_SINK',
     type: 'string',
+    form: 'http URL',
     default: '',
     help: 'URL of the local trace store; the local runner sets it for its services',
   },

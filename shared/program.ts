@@ -6,6 +6,7 @@ import { startProbes } from './probes.js';
 import { PROCESS_SETTINGS } from './process-settings.js';
 import { helpText, maskedSettings } from './settings-text.js';
 import { startTelemetry } from './telemetry/start.js';
+import { unknownVariables } from './unknown-variables.js';
 
 /** A service as a program. */
 export interface Program<S extends ProgramSettings> {
@@ -51,6 +52,8 @@ export function runProgram<S extends ProgramSettings>(
     async (log) => {
       if (!own) throw new SettingsError(faults);
       log.info({ settings: maskedSettings(program.settings, new Map(Object.entries(own))) }, 'settings');
+      for (const unknown of unknownVariables(process.env))
+        log.warn(unknown, `${unknown.name} is no setting; did you mean ${unknown.nearest}?`);
       const telemetry = startTelemetry(name);
       const probes = await startProbes({ host: own.host, port: own.httpPort, metrics: telemetry.page });
       if (probes) log.info({ http: probes.address }, 'metrics and probes');

@@ -14,12 +14,14 @@ export const SETTINGS = {
   inferenceAddresses: {
     env: 'ZMESH_INFERENCE_ADDRESS',
     type: 'list',
+    form: 'host:port',
     default: ['127.0.0.1:7070'],
     help: 'host:port of inference replicas that are always there; with ZMESH_NATS_URL the default is none, since replicas announce themselves there',
   },
   natsUrl: {
     env: 'ZMESH_NATS_URL',
     type: 'string',
+    form: 'NATS URLs',
     default: '',
     help: 'NATS server where inference replicas announce themselves; empty = only those with an address here are called',
   },
@@ -37,12 +39,14 @@ export const SETTINGS = {
   registryAddresses: {
     env: 'ZMESH_REGISTRY_ADDRESS',
     type: 'list',
+    form: 'host:port',
     default: ['127.0.0.1:7071'],
     help: 'host:port of the expert registries; several are used round robin',
   },
   trainerAddresses: {
     env: 'ZMESH_TRAINER_ADDRESS',
     type: 'list',
+    form: 'host:port',
     default: ['127.0.0.1:7072'],
     help: 'host:port of the trainers, which search for adaptations; several are used round robin',
   },

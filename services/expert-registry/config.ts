@@ -7,6 +7,7 @@ export const SETTINGS = {
   natsUrl: {
     env: 'ZMESH_NATS_URL',
     type: 'string',
+    form: 'NATS URLs',
     default: 'nats://127.0.0.1:4222',
     help: 'NATS with JetStream, 2.11 or newer; several separated by commas',
   },

@@ -17,6 +17,7 @@ export const SETTINGS = {
   advertise: {
     env: 'ZMESH_INFERENCE_ADVERTISE',
     type: 'string',
+    form: 'host:port',
     default: '',
     help: 'host:port under which dispatchers call this replica; empty = where it listens, by the name of the machine where that is every address',
   },
@@ -29,12 +30,14 @@ export const SETTINGS = {
   registryAddresses: {
     env: 'ZMESH_REGISTRY_ADDRESS',
     type: 'list',
+    form: 'host:port',
     default: [],
     help: 'host:port of the expert registries; none = only the base is served',
   },
   natsUrl: {
     env: 'ZMESH_NATS_URL',
     type: 'string',
+    form: 'NATS URLs',
     default: '',
     help: 'NATS server whose events tell of new experts; empty = experts are fetched when they are first asked for',
   },

@@ -14,6 +14,7 @@ export const SETTINGS = {
   natsUrl: {
     env: 'ZMESH_NATS_URL',
     type: 'string',
+    form: 'NATS URLs',
     default: 'nats://127.0.0.1:4222',
     help: 'NATS with JetStream, 2.11 or newer, where jobs live and inference replicas announce themselves; several separated by commas',
   },
@@ -23,12 +24,14 @@ export const SETTINGS = {
   inferenceAddresses: {
     env: 'ZMESH_INFERENCE_ADDRESS',
     type: 'list',
+    form: 'host:port',
     default: [],
     help: 'host:port of inference replicas that are always there, beside those that announce themselves',
   },
   registryAddresses: {
     env: 'ZMESH_REGISTRY_ADDRESS',
     type: 'list',
+    form: 'host:port',
     default: ['127.0.0.1:7071'],
     help: 'host:port of the expert registries; several are used round robin',
   },

@@ -43,6 +43,8 @@ export interface Figures {
   /** What rates and times are of: so many seconds, or since each process's start (null). */
   readonly windowS: number | null;
   readonly processes: readonly ProcessFigures[];
+  /** Services of which at least one process told its metrics; what the others would tell is zero here. */
+  readonly answered: readonly string[];
   readonly requests: {
     readonly perS: number;
     readonly count: number;
@@ -79,6 +81,9 @@ export function figuresOf(now: Scrape, before?: Scrape): Figures {
   return {
     windowS,
     processes,
+    answered: [
+      ...new Set(now.pages.filter(({ fault }) => fault === undefined).map(({ service }) => service)),
+    ].sort(),
     requests: {
       perS: count / seconds,
       count,

@@ -7,6 +7,8 @@ const NOTHING = '–';
 /** The figures as tables. */
 export function renderFigures(figures: Figures): string {
   const { requests, experts, mixtures, registry, replicas, jobs } = figures;
+  const known = (service: string, text: string): string =>
+    figures.answered.includes(service) ? text : `${NOTHING} (${whyUnknown(figures.processes, service)})`;
   const period = figures.windowS === null ? 'since the start' : `of the last ${figures.windowS.toFixed(0)} s`;
   return [
     `Rates and times are ${period}.\n`,
@@ -16,20 +18,37 @@ export function renderFigures(figures: Figures): string {
     renderFacts([
       [
         'requests',
-        `${requests.perS.toFixed(1)}/s, ${requests.count} with ${requests.failed} failed; ${requests.atWork} at work of ${requests.limit} at most`,
+        known(
+          'dispatcher',
+          `${requests.perS.toFixed(1)}/s, ${requests.count} with ${requests.failed} failed; ${requests.atWork} at work of ${requests.limit} at most`,
+        ),
       ],
-      ['replicas', `${replicas.up} of inference up, ${replicas.down} down`],
+      ['replicas', known('dispatcher', `${replicas.up} of inference up, ${replicas.down} down`)],
       [
         'experts',
-        `${experts.resident} resident, ${formatBytes(experts.bytes)}, ${experts.fetched} fetched; ${mixtures.resident} mixtures, ${formatBytes(mixtures.bytes)}`,
+        known(
+          'inference',
+          `${experts.resident} resident, ${formatBytes(experts.bytes)}, ${experts.fetched} fetched; ${mixtures.resident} mixtures, ${formatBytes(mixtures.bytes)}`,
+        ),
       ],
       [
         'registry',
-        `${registry.versions} versions, ${registry.aliases} aliases; seen ${registry.oldestViewS < 1 ? 'now' : `${formatMs(registry.oldestViewS * 1000)} ago`}`,
+        known(
+          'expert-registry',
+          `${registry.versions} versions, ${registry.aliases} aliases; seen ${registry.oldestViewS < 1 ? 'now' : `${formatMs(registry.oldestViewS * 1000)} ago`}`,
+        ),
       ],
-      ['jobs', `${jobs.queued} queued, ${jobs.running} running`],
+      ['jobs', known('trainer', `${jobs.queued} queued, ${jobs.running} running`)],
     ]),
   ].join('\n');
+}
+
+/** Why nothing is known of a service: those of its name that did not answer, or nobody was asked for it. */
+function whyUnknown(processes: readonly ProcessFigures[], service: string): string {
+  const silent = processes.filter(({ fault }) => fault !== undefined);
+  const own = silent.filter(({ name }) => name === service || name.startsWith(`${service}-`));
+  const told = (own.length > 0 ? own : silent).map(({ name, fault }) => `${name}: ${fault}`);
+  return told.length > 0 ? told.join(', ') : `no metrics of ${service} were asked for`;
 }
 
 /** The figures in one line, for a log. `time`: of day. */

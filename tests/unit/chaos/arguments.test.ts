@@ -21,7 +21,10 @@ test('arguments are read, and what is not given has its default', () => {
 });
 
 const faults: readonly (readonly [readonly string[], RegExp])[] = [
-  [['--only', 'killz'], /^--only has no part "killz" \(kills, trainer, half-open, clock, upgrade, overload\)$/],
+  [
+    ['--only', 'killz'],
+    /^--only has no part "killz" \(kills, trainer, half-open, clock, upgrade, overload\)$/,
+  ],
   [['--only', ''], /^--only has no part ""/],
   [['--rounds', 'x'], /^--rounds is a whole number from 1 to 1000, not "x"$/],
   [['--rounds', '0'], /not "0"$/],

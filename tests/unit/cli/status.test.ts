@@ -169,6 +169,15 @@ describe('figures', () => {
     const gone = { ...inference!, service: '', life: '', samples: [], fault: 'nobody listens' };
     const figures = figuresOf({ ...earlier, pages: [gone, dispatcher!] });
     assert.match(renderFigures(figures), /^inference +inference:9464 +nobody listens$/m);
+    // What nobody told is not shown as zero.
+    assert.match(renderFigures(figures), /^experts +– \(inference: nobody listens\)$/m);
+    assert.match(renderFigures(figures), /^jobs +– \(inference: nobody listens\)$/m);
+    assert.match(renderFigures(figures), /^requests +0\.5\/s/m);
+    const silent = figuresOf({
+      ...earlier,
+      pages: [gone, { ...gone, name: 'dispatcher', http: 'dispatcher:9464' }],
+    });
+    assert.match(renderFigures(silent), /^requests +– \(dispatcher: nobody listens\)$/m);
     const line = figuresLine(figures, '12:00:00');
     assert.match(line, /^12:00:00 · requests 0\.5\/s failed 0 · .* · no answer: inference$/);
     assert.equal(line.includes('\n'), false);

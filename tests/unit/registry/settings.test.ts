@@ -9,7 +9,7 @@ test("the registry's settings, their defaults and ranges", () => {
     ['ZMESH_REGISTRY_HOST', '127.0.0.1', 'text'],
     ['ZMESH_REGISTRY_PORT', '0', 'integer, 0 to 65535'],
     ['ZMESH_REGISTRY_HTTP_PORT', '-1', 'integer, -1 to 65535'],
-    ['ZMESH_NATS_URL', 'nats://127.0.0.1:4222', 'text'],
+    ['ZMESH_NATS_URL', 'nats://127.0.0.1:4222', 'NATS URLs'],
     ['ZMESH_NATS_REPLICAS', '1', 'integer, 1 to 5'],
     ['ZMESH_REGISTRY_MAX_VECTORS_BYTES', '62914560', 'integer, 1024 to 62914560'],
     ['ZMESH_REGISTRY_RETIRED_DAYS', '0', 'integer, 0 to 36500'],

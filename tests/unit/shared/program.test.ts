@@ -49,6 +49,20 @@ describe('a service as a program', () => {
     assert.match(out, /^ {2}--log-level {2}\(ZMESH_LOG_LEVEL\)$/m);
   });
 
+  test('a misspelt variable is warned of with the known one that is most alike, and the service starts', async () => {
+    const started = run(['--http-port=0'], { ZMESH_DISPACHER_PORT: '7000' });
+    await readyAt(started);
+    const line = started
+      .err()
+      .split('\n')
+      .find((one) => one.includes('ZMESH_DISPACHER_PORT'));
+    const { level, msg } = JSON.parse(line ?? '{}') as { level: number; msg: string };
+    assert.equal(level, 40);
+    assert.equal(msg, 'ZMESH_DISPACHER_PORT is no setting; did you mean ZMESH_DISPATCHER_PORT?');
+    started.child.kill('SIGTERM');
+    await started.ended;
+  });
+
   test('every fault of flags, environment and both tables is told at once, with status 1', async () => {
     const started = run(['--nope', '--start-ms', '-3'], {
       T_DRAIN_MS: 'soon',

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { serviceTables, settingsPage, withReadmeTable } from '#deploy/docs/settings-page.js';
+import { KNOWN_VARIABLES } from '#shared/known-variables.js';
 import { projectRoot } from '#shared/paths.js';
 
 const read = (file: string): string => readFileSync(join(projectRoot, file), 'utf8');
@@ -38,6 +39,11 @@ test('every variable that a program reads is in docs/settings.md', () => {
     missing.sort(),
     ['ZMESH_CONFIG'].filter((name) => !page.includes(name)),
   );
+});
+
+test('the list of known variables is that of the tables', () => {
+  const named = [...read('docs/settings.md').matchAll(/`(ZMESH_[A-Z_]+)`/g)].map(([, name]) => name!);
+  assert.deepEqual(KNOWN_VARIABLES, [...new Set([...named, 'ZMESH_CONFIG'])].sort());
 });
 
 test('a README without the place for the table is refused', () => {
