@@ -23,13 +23,13 @@ type Part = (typeof PARTS)[number];
 
 const STRATEGIES: Readonly<Record<'full' | 'quick', StrategiesGrid>> = {
   full: {
-    questions: 150,
+    questions: 100,
     shots: [3, 5, 10, 20],
     draws: 5,
     perMatrixShots: [10],
-    population: 16,
-    generations: 5,
-    folds: 5,
+    population: 12,
+    generations: 3,
+    folds: 3,
   },
   quick: {
     questions: 100,
