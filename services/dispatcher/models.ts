@@ -3,7 +3,7 @@ import { ZmeshError } from '#shared/errors.js';
 
 /** The models that inference serves. */
 export interface Models {
-  /** All of them, by name; from memory while that is younger than its age limit. */
+  /** All of them, by name; from memory while that is younger than its age limit, up to twice as old while inference is asked again. */
   list(): Promise<readonly ServedModel[]>;
   /**
    * The model of that name; an empty name = the only one served. Throws UNKNOWN_MODEL, MODEL_REQUIRED (several are
@@ -45,7 +45,15 @@ export function createModels({ fetch, maxAgeMs, now = () => performance.now() }:
       });
     return asking;
   };
-  const list = async (): Promise<readonly ServedModel[]> => (now() - knownMs < maxAgeMs ? known : ask());
+  const list = async (): Promise<readonly ServedModel[]> => {
+    const ageMs = now() - knownMs;
+    if (ageMs < maxAgeMs) return known;
+    const asked = ask();
+    if (ageMs >= 2 * maxAgeMs) return asked;
+    // A busy replica may take its time to say what it serves; that is no reason to keep a request waiting.
+    asked.catch(() => {});
+    return known;
+  };
 
   return {
     list,

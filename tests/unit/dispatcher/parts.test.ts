@@ -152,3 +152,31 @@ test('the short receipt is one line of ASCII JSON and stays small with the longe
   assert(long.length < 4096, `${long.length} bytes`);
   assert.equal(JSON.parse(long).arms_left_out, 48);
 });
+
+test('a list past its age is used while inference is asked again, up to twice its age', async () => {
+  let nowMs = 0;
+  let answer = (): void => {};
+  let calls = 0;
+  const served = createModels({
+    fetch: async () => {
+      calls++;
+      if (calls > 1)
+        await new Promise<void>((resolve) => {
+          answer = resolve;
+        });
+      return { models: [fakeModel('a')] };
+    },
+    maxAgeMs: 100,
+    now: () => nowMs,
+  });
+  await served.find('a');
+  nowMs = 150;
+  assert.equal((await served.find('a')).name, 'a');
+  assert.equal(calls, 2);
+  nowMs = 250;
+  const waiting = served.find('a');
+  const first = await Promise.race([waiting, new Promise((resolve) => setImmediate(() => resolve('waits')))]);
+  assert.equal(first, 'waits');
+  answer();
+  assert.equal((await waiting).name, 'a');
+});
