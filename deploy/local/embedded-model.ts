@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ExpertRegistryServiceService } from '#proto/zmesh/v1/expert_registry.js';
+import { ExpertGate, type ExpertRegistryServiceService } from '#proto/zmesh/v1/expert_registry.js';
 import { sleep } from '#shared/deadline.js';
 import { ZmeshError } from '#shared/errors.js';
 import { readExpertFile } from '#shared/experts/expert-file.js';
@@ -15,11 +15,16 @@ export const EMBEDDED_MODEL = 'octo-nano';
 export const EMBEDDED_FOLDER: string = join(projectRoot, 'models', EMBEDDED_MODEL);
 /** Its experts. */
 export const EMBEDDED_EXPERTS = [
-  { name: 'math', kind: 'task', categories: [] },
-  { name: 'code', kind: 'task', categories: [] },
-  { name: 'reasoning', kind: 'task', categories: [] },
-  { name: 'classifier', kind: 'classifier', categories: ['math', 'code', 'reasoning', 'other'] },
+  { name: 'math', kind: 'task' },
+  { name: 'code', kind: 'task' },
+  { name: 'reasoning', kind: 'task' },
+  { name: 'classifier', kind: 'classifier' },
 ] as const;
+
+/** The part of a training run's record that is read here; `zmesh experts show NAME --record` shows the whole. */
+interface RunRecord extends Readonly<Record<string, unknown>> {
+  readonly gate: { readonly passed: boolean };
+}
 
 const MANIFEST_LIMIT_MS = 30_000;
 const MISSING: ReadonlySet<string> = new Set(['UNKNOWN_EXPERT', 'UNKNOWN_ALIAS', 'UNKNOWN_VERSION']);
@@ -34,9 +39,11 @@ export async function publishEmbeddedExperts(
 ): Promise<string[]> {
   await manifestIsThere(registry, signal);
   const published: string[] = [];
-  for (const { name, kind, categories } of EMBEDDED_EXPERTS) {
+  for (const { name, kind } of EMBEDDED_EXPERTS) {
     if (await isPublished(registry, `${EMBEDDED_MODEL}/${name}@${ROUTED_ALIAS}`, signal)) continue;
-    const file = readExpertFile(await readFile(join(EMBEDDED_FOLDER, 'experts', `${name}.safetensors`)));
+    const path = join(EMBEDDED_FOLDER, 'experts', name);
+    const file = readExpertFile(await readFile(`${path}.safetensors`));
+    const record = JSON.parse(await readFile(`${path}.run.json`, 'utf8')) as RunRecord;
     await publishExpert({
       registry,
       model: EMBEDDED_MODEL,
@@ -45,7 +52,9 @@ export async function publishEmbeddedExperts(
       label: file.label,
       description: file.description,
       metadata: file.metadata,
-      categories,
+      categories: file.categories,
+      record,
+      gate: record.gate.passed ? ExpertGate.PASSED : ExpertGate.FAILED,
       expert: {
         normalisation: chosenNormalisation(undefined, file.normalisation),
         multipliers: file.multipliers,

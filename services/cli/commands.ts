@@ -17,6 +17,7 @@ import { expertsPromote } from './commands/experts-promote.js';
 import { expertsPublish } from './commands/experts-publish.js';
 import { expertsRestore } from './commands/experts-restore.js';
 import { expertsRetire } from './commands/experts-retire.js';
+import { expertsSave } from './commands/experts-save.js';
 import { expertsShow } from './commands/experts-show.js';
 import { expertsVerify } from './commands/experts-verify.js';
 import { expertsWatch } from './commands/experts-watch.js';
@@ -66,6 +67,7 @@ export const COMMANDS: readonly Command[] = [
   expertsList,
   expertsShow,
   expertsPublish,
+  expertsSave,
   expertsAlias,
   expertsPromote,
   expertsRetire,

@@ -2,7 +2,7 @@ import { Run } from '#proto/zmesh/v1/trainer.js';
 import { linePlot } from '#shared/plots/line-plot.js';
 import { REAL_MODEL } from './mesh.js';
 import { type EvidencePart, markdownTable, signedInterval } from './page.js';
-import { REAL_TASK, type RealRun } from './real.js';
+import { REAL_CONFIGS, REAL_TASK, type RealRun } from './real.js';
 
 /** The real model's training as a part of docs/evidence.md. */
 export function realPart(runs: readonly RealRun[], trial: boolean): EvidencePart {
@@ -15,12 +15,21 @@ export function realPart(runs: readonly RealRun[], trial: boolean): EvidencePart
       '',
       table(runs),
       '',
+      ...unfinished(runs),
       'Any number at all in the answer: an expert that only learnt the format would gain there and nowhere else.',
       '',
       '![Learning curves](evidence/real-curves.svg)',
     ].join('\n'),
     pictures: { 'real-curves.svg': picture(runs) },
   };
+}
+
+/** The configurations that this edition lacks, said in words. */
+function unfinished(runs: readonly RealRun[]): string[] {
+  const missing = REAL_CONFIGS.filter(({ name }) => !runs.some(({ config }) => config === name));
+  return missing.length === 0
+    ? []
+    : [`**Not measured yet**: ${missing.map(({ name }) => name).join(', ')}; the same command goes on.`, ''];
 }
 
 const share = (values: readonly boolean[]): string =>

@@ -60,13 +60,20 @@ interface Answered {
   readonly tokens: number;
 }
 
-/** Trains the real model in every configuration; `steps` overrides their length, for a trial of the harness. */
+/**
+ * Trains the real model in every configuration; `steps` overrides their length, for a trial of the harness. `tell` hears of all
+ * that is done after each one.
+ */
 export async function measureReal(
   mesh: EvidenceMesh,
   kept: Steps,
-  options: { readonly steps: number | undefined; readonly signal: AbortSignal },
-): Promise<RealRun[]> {
-  const { steps, signal } = options;
+  options: {
+    readonly steps: number | undefined;
+    readonly signal: AbortSignal;
+    tell(runs: readonly RealRun[]): void;
+  },
+): Promise<void> {
+  const { steps, signal, tell } = options;
   const data = wordProblems({ train: 600, validation: 96, test: 300 });
   const runs: RealRun[] = [];
   for (const config of REAL_CONFIGS) {
@@ -75,8 +82,8 @@ export async function measureReal(
     runs.push(
       await kept.once(name, () => trainReal(mesh, { name, config: { ...config, settings }, data, signal })),
     );
+    tell(runs);
   }
-  return runs;
 }
 
 async function trainReal(
@@ -107,6 +114,8 @@ async function trainReal(
   });
   const startMs = performance.now();
   const { run } = await mesh.trainer.startRun({ requestId: `evidence-${name}`, spec }, { signal });
+  // The same request gives the same run: one that an earlier call left failed goes on from its last step.
+  if (run!.state === JobState.FAILED) await mesh.trainer.resumeRun({ id: run!.id }, { signal });
   let last: Run | undefined;
   for await (const { event } of mesh.trainer.watchRun({ id: run!.id, afterSequence: 0n }, { signal })) {
     last = event?.run ?? last;

@@ -12,7 +12,7 @@ import { expertsPart } from './experts-report.js';
 import { describeGrid, expertsGrid, type GridSize } from './grid.js';
 import { evidenceHome, startEvidenceMesh } from './mesh.js';
 import { writePart } from './page.js';
-import { measureReal, REAL_CONFIGS } from './real.js';
+import { measureReal, REAL_CONFIGS, type RealRun } from './real.js';
 import { realPart } from './real-report.js';
 import { createSteps } from './steps.js';
 import { measureStrategies, type StrategiesGrid, strategiesSteps } from './strategies.js';
@@ -96,11 +96,9 @@ try {
       );
       say(`${writePart(expertsPart(found, grid, size))} written`);
     } else if (part === 'real') {
-      const runs = await measureReal(mesh, kept('real', REAL_CONFIGS.length), {
-        steps,
-        signal: stop.signal,
-      });
-      say(`${writePart(realPart(runs, steps !== undefined))} written`);
+      const tell = (runs: readonly RealRun[]): void =>
+        say(`${writePart(realPart(runs, steps !== undefined))} written`);
+      await measureReal(mesh, kept('real', REAL_CONFIGS.length), { steps, signal: stop.signal, tell });
     } else {
       const strategiesSize = quick ? 'quick' : 'full';
       const grid = STRATEGIES[strategiesSize];
