@@ -52,18 +52,21 @@ export async function* watchJob<E>(
   const onAbort = (): void => wake();
   signal.addEventListener('abort', onAbort, { once: true });
   let seen = options.after;
+  // A job that failed and was resumed has an end in the middle of its events.
+  let ends = false;
   try {
     while (!signal.aborted) {
       const next = woken();
       for (const read of waiting.splice(0)) {
         if (read.sequence <= seen) continue;
         seen = read.sequence;
+        ends = read.last;
         yield read.event;
-        if (read.last) return;
       }
       const record = view.get(key)?.record;
       if (!record) return;
       if (current && isOver(record.state) && waiting.length === 0) {
+        if (ends) return;
         // The record is written before its event is published: give that a moment.
         await Promise.race([next, sleep(LATE_EVENT_MS)]);
         if (waiting.length > 0) continue;
