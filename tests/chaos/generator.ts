@@ -142,7 +142,7 @@ function arrivals(perSecond: number, ask: () => Promise<Outcome>) {
 }
 
 function failureOf(error: grpc.ServiceError): Pick<ZmeshError, 'reason' | 'retryAfterMs'> {
-  return errorOf(error, 'INFERENCE_UNAVAILABLE');
+  return errorOf(error, 'DISPATCHER_UNAVAILABLE');
 }
 
 /** What was asked, answered and failed between two times. */
