@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { projectRoot } from '#shared/paths.js';
@@ -123,6 +124,20 @@ describe('the zmesh command with a running mesh', { concurrency: false }, () => 
     const retired = await zmesh('generate', '--expert', `math@${version}`, QUESTION);
     assert.equal(retired.code, 1);
     assert.match(retired.err, /^error: .*\(EXPERT_RETIRED\)$/m);
+  });
+
+  it('saves a version and its record to files, and what was saved is the same version again', async () => {
+    const file = join(home.path, 'math.safetensors');
+    const saved = await zmesh('experts', 'save', 'math@stable', '--out', file);
+    assert.equal(saved.code, 0, saved.err);
+    const record = JSON.parse(readFileSync(join(home.path, 'math.run.json'), 'utf8')) as { task: string };
+    assert.equal(record.task, 'arithmetic');
+    const again = await json<{ expert: { version: string }; created: boolean }>('experts', 'publish', file);
+    assert.equal(again.created, false);
+    assert.match(saved.out, new RegExp(`^octo-nano/math@${again.expert.version} written to `));
+    const any = await zmesh('experts', 'save', 'math');
+    assert.equal(any.code, 2);
+    assert.match(any.err, /^error: say which version of math: @alias or @version\n/);
   });
 
   it('says what is wrong, with the reason and what to do', async () => {
