@@ -66,17 +66,25 @@ export function startBoxed(
   });
   let started = false;
   let unwanted = false;
+  // A write to a program that has ended closes the channel, with what it said and nobody has read yet. So nothing is sent before its
+  // first word is heard: one that ends at once is then known to have started.
+  const waiting: string[] = [];
+  const write = (line: string): void => {
+    if (channel.writable) channel.write(`${line}\n`);
+  };
   const onLine = (line: string): void => {
     if (!started && line === READY) {
       started = true;
       if (unwanted) child.kill('SIGKILL');
+      else for (const held of waiting.splice(0)) write(held);
     }
     if (!unwanted) listener.onLine(line);
   };
   readLines(channel, options.messageBytes, { onLine, onFlood: listener.onFlood });
   return {
     send(line) {
-      if (channel.writable) channel.write(`${line}\n`);
+      if (started) write(line);
+      else waiting.push(line);
     },
     ended: endingOf(child, () => stderr.trim()),
     kill() {
