@@ -47,6 +47,10 @@ export function admission(table: AdmissionTable): grpc.ServerInterceptor {
       begin?.();
       begin = undefined;
     };
+    // Who begins asks for the next message at once, and the end of the request may be there already: it must not overtake the
+    // message that is being passed on, or the request looks empty (as a compressed one did, whose end came while it was inflated).
+    let passing = false;
+    let ended: (() => void) | undefined;
     return new grpc.ServerInterceptingCall(call, {
       start(next) {
         next({
@@ -69,12 +73,16 @@ export function admission(table: AdmissionTable): grpc.ServerInterceptor {
               call.sendStatus(status);
               return;
             }
+            passing = true;
             begun();
             nextMessage(message);
+            passing = false;
+            ended?.();
           },
           onReceiveHalfClose(nextHalfClose) {
             begun();
-            nextHalfClose();
+            if (passing) ended = nextHalfClose;
+            else nextHalfClose();
           },
         });
       },

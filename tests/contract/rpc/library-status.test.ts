@@ -7,6 +7,7 @@ import { Status } from '#proto/google/rpc/status.js';
 import { ExpertRegistryServiceService, GetModelRequest } from '#proto/zmesh/v1/expert_registry.js';
 import { ZmeshError } from '#shared/errors.js';
 import { createLog } from '#shared/log.js';
+import type { Admissions } from '#shared/rpc/admission.js';
 import { bind, type Handlers } from '#shared/rpc/bind.js';
 import { connect } from '#shared/rpc/client.js';
 import { serve } from '#shared/rpc/server.js';
@@ -14,7 +15,7 @@ import { serve } from '#shared/rpc/server.js';
 const MAX_BYTES = 1000;
 
 /** A server of small messages whose GetModel counts its calls. */
-async function start(t: TestContext) {
+async function start(t: TestContext, admissions: Admissions<typeof ExpertRegistryServiceService> = {}) {
   const names: string[] = [];
   const handlers = Object.fromEntries(
     Object.keys(ExpertRegistryServiceService).map((name) => [
@@ -26,7 +27,7 @@ async function start(t: TestContext) {
     ]),
   ) as unknown as Handlers<typeof ExpertRegistryServiceService>;
   const log = createLog('test', { ZMESH_LOG_LEVEL: 'silent' });
-  const services = [bind(ExpertRegistryServiceService, handlers)];
+  const services = [bind(ExpertRegistryServiceService, handlers, admissions)];
   const server = await serve({ host: '127.0.0.1', port: 0, services, log, maxReceiveBytes: MAX_BYTES });
   t.after(() => server.drain(1000));
   return { server, names };
@@ -96,6 +97,14 @@ test('a gzip-encoded message is read', async (t) => {
   const { server, names } = await start(t);
   assert.equal((await send(server.address, 1, gzipSync(requestOf(500)))).code, 0);
   assert.deepEqual(names, ['m'.repeat(500)]);
+});
+
+test('a gzip-encoded message of a method with admission is read, though its end came while it was inflated', async (t) => {
+  const asked: string[] = [];
+  const { server, names } = await start(t, { getModel: ({ name }) => void asked.push(name) });
+  for (let i = 0; i < 5; i += 1)
+    assert.equal((await send(server.address, 1, gzipSync(requestOf(500)))).code, 0);
+  assert.deepEqual([asked.length, names.length], [5, 5]);
 });
 
 test('a small gzip-encoded message of a big one is refused by its real size', async (t) => {
