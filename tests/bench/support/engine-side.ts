@@ -1,17 +1,6 @@
-import { type Engine, type GenerateRequest, startEngine } from '#services/inference/engine.js';
+import { type Engine, startEngine } from '#services/inference/engine.js';
 import { loadPrepared, loadSigma } from '#services/inference/model/load.js';
-
-/** Greedy decoding without an end. */
-const GREEDY: GenerateRequest['sampling'] = {
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repetitionPenalty: 1,
-  seed: 0n,
-  logProbs: false,
-  topLogProbs: 0,
-};
+import { GREEDY } from './greedy.js';
 
 /** Times of one measurement: until every sequence has its first token, and from then on. */
 export interface SideTimes {

@@ -5,9 +5,10 @@ import type {
   ScoreMessage,
   StepMessage,
 } from '#services/inference/engine/protocol.js';
-import type { SamplingPlan } from '#services/inference/engine/sampling.js';
+import type {} from '#services/inference/engine/sampling.js';
 import type { Runtime } from '#services/inference/runtime/runtime.js';
 import { monotonicMs } from '#shared/telemetry/clock.js';
+import { GREEDY } from './greedy.js';
 
 /** A greedy answer. */
 export interface LocalAnswer {
@@ -43,17 +44,6 @@ interface Pending {
   whole: boolean;
   readonly done: (end: EndMessage) => void;
 }
-
-const GREEDY: SamplingPlan = {
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repetitionPenalty: 1,
-  seed: 0n,
-  logProbs: false,
-  topLogProbs: 0,
-};
 
 /** Starts the engine's core around a runtime. No prefix is kept: what is computed is what was asked for. */
 export function openLocalEngine(
