@@ -79,7 +79,7 @@ export const SETTINGS = {
     default: 600_000,
     min: 1000,
     max: 86_400_000,
-    help: 'how long one call of inference may take before it is made again elsewhere',
+    help: 'how long one call of inference may take; past that it is made again, twice at most',
   },
   eventHours: {
     env: 'ZMESH_TRAINER_EVENT_HOURS',

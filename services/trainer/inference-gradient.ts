@@ -10,7 +10,7 @@ import { runPool } from '#shared/pool.js';
 import { normalisationValue } from '#shared/svf/normalisation.js';
 import { writeVectors } from '#shared/svf/vectors.js';
 import type { GradientRequest, GradientResult } from './algorithms/algorithm.js';
-import { type InferenceTrialsOptions, promptOf } from './trials-options.js';
+import { type InferenceTrialsOptions, OVERRUNS, promptOf } from './trials-options.js';
 
 /** A direction as the contract names it. */
 const KL_DIRECTIONS = {
@@ -61,7 +61,7 @@ export async function gradientOf(
   const results: ComputeGradientResponse[] = new Array(parts.length);
   await runPool([...parts.keys()], { concurrency: CALLS_MAX, signal }, async (index, stopped) => {
     const call = { signal: stopped, timeoutMs: callTimeoutMs };
-    results[index] = await askPatiently('a gradient', stopped, () =>
+    results[index] = await askPatiently('a gradient', { signal: stopped, overruns: OVERRUNS }, () =>
       mesh.inference.computeGradient(parts[index]!, call),
     );
   });

@@ -9,7 +9,7 @@ import type { TaskItem } from '#shared/tasks/task.js';
 import type { GradientRequest, Rollout, SampleRequest, Trials } from './algorithms/algorithm.js';
 import { gradientOf } from './inference-gradient.js';
 import type { Multipliers } from './layout.js';
-import { type InferenceTrialsOptions, promptOf } from './trials-options.js';
+import { type InferenceTrialsOptions, OVERRUNS, promptOf } from './trials-options.js';
 
 /** Trials by RPCs of inference, as batch work. Throws what inference does; a full queue is waited for. */
 export function inferenceTrials(options: InferenceTrialsOptions): Trials {
@@ -49,8 +49,10 @@ async function sample(
   await underMultipliers(options, expert, (mixture) =>
     runPool([...items.keys()], { concurrency: options.rolloutsMax, signal }, async (index, stopped) => {
       const item = items[index]!;
-      rollouts[index] = await askPatiently(`question ${item.id}`, stopped, () =>
-        answersTo(options, { item, mixture, seed: request.seeds[index]!, request, signal: stopped }),
+      rollouts[index] = await askPatiently(
+        `question ${item.id}`,
+        { signal: stopped, overruns: OVERRUNS },
+        () => answersTo(options, { item, mixture, seed: request.seeds[index]!, request, signal: stopped }),
       );
     }),
   );
@@ -134,8 +136,10 @@ async function tokenise(
         topK: 0,
         priority: Priority.BATCH,
       };
-      const { scores } = await askPatiently('a reference answer', stopped, () =>
-        mesh.inference.score(request, { signal: stopped, timeoutMs: callTimeoutMs }),
+      const { scores } = await askPatiently(
+        'a reference answer',
+        { signal: stopped, overruns: OVERRUNS },
+        () => mesh.inference.score(request, { signal: stopped, timeoutMs: callTimeoutMs }),
       );
       known.set(text, scores[0]?.tokenIds ?? []);
     });

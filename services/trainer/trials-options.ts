@@ -5,6 +5,9 @@ import type { Drafts } from './drafts.js';
 import type { TrainableModel, TrainerMesh } from './mesh.js';
 import type { Rewards } from './rewards.js';
 
+/** Times that a call past its deadline is made again: a machine that stood still for a while must not end a run. */
+export const OVERRUNS = 2;
+
 /** What trials of a model are made with. */
 export interface InferenceTrialsOptions {
   readonly mesh: TrainerMesh;

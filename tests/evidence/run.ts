@@ -1,6 +1,6 @@
 /**
- * `npm run evidence -- [experts | strategies | real] [--quick | --hour]`: measures, and writes docs/evidence.md with its pictures.
- * Without a part: experts and strategies. `--hour` is a grid of experts between quick and full. `--minutes N` begins no run of experts
+ * `npm run evidence -- [experts | strategies | real] [--quick]`: measures, and writes docs/evidence.md with its pictures.
+ * Without a part: experts and strategies. `--minutes N` begins no run of experts
  * after N minutes and writes what is there, what is missing marked; `real` fetches a model of 135 M parameters and takes an hour or more (`--steps` shortens it for a trial). Resumable:
  * what was measured is kept in <ZMESH_HOME>/evidence; `--fresh` measures all of it again.
  */
@@ -46,7 +46,6 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     quick: { type: 'boolean' },
-    hour: { type: 'boolean' },
     minutes: { type: 'string' },
     fresh: { type: 'boolean' },
     steps: { type: 'string' },
@@ -55,15 +54,14 @@ const { values, positionals } = parseArgs({
 const wrong = positionals.find((name) => !(PARTS as readonly string[]).includes(name));
 if (wrong !== undefined) {
   process.stderr.write(
-    `npm run evidence -- [${PARTS.join(' | ')}] [--quick | --hour] [--minutes N] [--fresh] [--steps N]; "${wrong}" is no part\n`,
+    `npm run evidence -- [${PARTS.join(' | ')}] [--quick] [--minutes N] [--fresh] [--steps N]; "${wrong}" is no part\n`,
   );
   process.exit(2);
 }
 const parts: readonly Part[] = positionals.length > 0 ? (positionals as Part[]) : ['experts', 'strategies'];
 const steps = values.steps === undefined ? undefined : Number(values.steps);
 const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
-const middle: GridSize = values.hour ? 'hour' : 'full';
-const size: GridSize = values.quick ? 'quick' : middle;
+const size: GridSize = values.quick ? 'quick' : 'full';
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 if (values.fresh) rmSync(evidenceHome(), { recursive: true, force: true });
 

@@ -120,7 +120,7 @@ async function ask(
     },
   };
   const what = `${task.name}/${item.id} under ${strategy.name}`;
-  const answered = await askPatiently(what, signal, () => options.client.complete(request, { signal }));
+  const answered = await askPatiently(what, { signal }, () => options.client.complete(request, { signal }));
   return judge(item, answered, scorer, signal);
 }
 

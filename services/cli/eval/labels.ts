@@ -58,7 +58,7 @@ export async function evaluateLabels(options: LabelOptions): Promise<LabelResult
     const prompt = { input: { $case: 'chat' as const, value: { messages } } };
     const request = { requestId: '', model, prompt, strategy: strategy.strategy, priority };
     const what = `${task.name}/${item.id} under ${strategy.name}`;
-    const { classification } = await askPatiently(what, stopped, () =>
+    const { classification } = await askPatiently(what, { signal: stopped }, () =>
       client.classify(request, { signal: stopped }),
     );
     if (!classification) throw new ZmeshError('INTERNAL', 'the dispatcher answered without a classification');

@@ -6,7 +6,7 @@ import { runPool } from '#shared/pool.js';
 import type { Scorer } from '#shared/tasks/scorer.js';
 import type { TaskItem } from '#shared/tasks/task.js';
 import type { TrainableModel, TrainerMesh } from '../mesh.js';
-import { promptOf } from '../trials-options.js';
+import { OVERRUNS, promptOf } from '../trials-options.js';
 import type { SearchTrials } from './wave.js';
 
 /** What trials of a search are made with. */
@@ -44,11 +44,11 @@ export function inferenceSearch(options: InferenceSearchOptions): SearchTrials {
   });
   return {
     answer: (example, mixture, signal) =>
-      askPatiently(`example ${items[example]!.id}`, signal, async () =>
+      askPatiently(`example ${items[example]!.id}`, { signal, overruns: OVERRUNS }, async () =>
         answer(options, await asked(example, mixture, signal)),
       ),
     likelihood: (example, mixture, signal) =>
-      askPatiently(`example ${items[example]!.id}`, signal, async () =>
+      askPatiently(`example ${items[example]!.id}`, { signal, overruns: OVERRUNS }, async () =>
         likelihood(options, await asked(example, mixture, signal)),
       ),
     async verify(example, text, signal) {

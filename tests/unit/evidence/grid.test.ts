@@ -6,7 +6,7 @@ import { readSettings } from '#services/trainer/settings.js';
 import { chosenRate } from '../../evidence/experts.js';
 import { expertsGrid, plannedRuns, sweepRuns } from '../../evidence/grid.js';
 
-for (const size of ['quick', 'hour', 'full'] as const) {
+for (const size of ['quick', 'full'] as const) {
   describe(`the evidence's grid, ${size}`, () => {
     const grid = expertsGrid(size);
 
