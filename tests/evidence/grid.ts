@@ -73,6 +73,13 @@ export function expertsGrid(size: GridSize): ExpertsGrid {
       lora('LoRA r16 q,v', { steps }, { seeds: [0, 1, 2] }),
       svf('SVF, next-token', { steps }, imitation),
       lora('LoRA r16 q,v, next-token', { steps }, imitation),
+      // The answer with the steps before it; the others imitate the first known answer, the bare one.
+      svf('SVF, next-token, worked answers', { steps, ...WORKED }, { ...imitation, ...WORKED_RUNS }),
+      lora(
+        'LoRA r16 q,v, next-token, worked answers',
+        { steps, ...WORKED },
+        { ...imitation, ...WORKED_RUNS },
+      ),
       svf('SVF of attention', { steps }, { matrices: 'attention', tasks: few }),
       svf('SVF of all', { steps }, { matrices: 'all', tasks: few }),
       svf('SVF with KL 0.1', { steps, 'kl-coefficient': 0.1 }, { tasks: few }),
@@ -110,6 +117,10 @@ const UNNORMALISED = {
   'init-mean': '1',
   'learning-rate': 0.02,
 };
+
+/** Imitation of the longest known answer, on the tasks that have one with steps. */
+const WORKED = { target: 'longest' };
+const WORKED_RUNS = { seeds: [0], tasks: ['arithmetic', 'list-program'] };
 
 type Changes = Partial<Omit<TrainingWay, 'name' | 'method' | 'settings'>>;
 type Given = Readonly<Record<string, string | number>>;

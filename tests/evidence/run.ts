@@ -26,7 +26,7 @@ const STRATEGIES: Readonly<Record<'full' | 'quick', StrategiesGrid>> = {
     questions: 100,
     shots: [3, 5, 10, 20],
     draws: 5,
-    perMatrixShots: [10],
+    perMatrixShots: [3, 5, 10, 20],
     population: 12,
     generations: 3,
     folds: 3,
