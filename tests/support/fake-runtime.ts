@@ -46,7 +46,8 @@ export function createFakeRuntime(options: FakeRuntimeOptions = {}): FakeRuntime
     pageTokens,
     pageCount: options.pageCount ?? 64,
     spectrumLength: 1,
-    weightBytes: 0,
+    // As much as 16 pages.
+    weightBytes: 16 * pageTokens,
     // One byte a position.
     kvBytes: (options.pageCount ?? 64) * pageTokens,
   };

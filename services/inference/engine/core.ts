@@ -38,9 +38,11 @@ export function createCore({ runtime, limits, now, send }: CoreOptions): EngineC
   const outbox = new Outbox();
   const ledger = new RequestLedger(now);
   const allocator = new PageAllocator(runtime.info.pageCount);
-  const scheduler = new Scheduler(allocator, limits);
+  const { pageCount, kvBytes, weightBytes, pageTokens } = runtime.info;
+  // Another batch reads all weights once more; padding reads pages of a past that is not there.
+  const paddingMax = Math.floor((weightBytes * pageCount) / kvBytes);
+  const scheduler = new Scheduler(allocator, limits, paddingMax);
   const spectra = new Map<string, SpectrumHandle>();
-  const { pageCount, kvBytes, pageTokens } = runtime.info;
   const pagesMax = Math.min(pageCount, Math.floor((limits.prefixBytes * pageCount) / kvBytes));
   const context: TaskContext = {
     allocator,

@@ -83,6 +83,11 @@ export class Generation implements Task {
     return this.#answers?.length === 0;
   }
 
+  get promptTokens(): number {
+    this.#takeCached();
+    return this.#request.prompt.length - this.#prefilled;
+  }
+
   promptRow(budget: number): Row {
     const { prompt } = this.#request;
     this.#takeCached();

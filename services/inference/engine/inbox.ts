@@ -11,6 +11,14 @@ export class Inbox {
     this.#wake = null;
   }
 
+  /** True if a person's request is among them. */
+  get urgent(): boolean {
+    return this.#messages.some(
+      (message) =>
+        (message.type === 'generate' || message.type === 'score') && message.priority === 'interactive',
+    );
+  }
+
   /** All of them, in order; empties the box. */
   takeAll(): readonly ToEngine[] {
     const messages = this.#messages;

@@ -27,7 +27,9 @@ export async function runLoop(parts: LoopParts): Promise<void> {
     // Requests join and leave here alone: between two steps nothing of a running row changes.
     for (const message of inbox.takeAll()) if (!parts.receive(message)) return;
     const batches = scheduler.plan((task) => ledger.started(task.id));
-    for (const batch of batches) {
+    for (const [i, batch] of batches.entries()) {
+      // A person who comes while a step runs does not wait for the batch work in it that has not begun: it is planned again.
+      if (i > 0 && inbox.urgent && batch.rows.every(({ task }) => task.priority === 'batch')) break;
       await runBatch(parts, batch);
       emit(parts);
     }

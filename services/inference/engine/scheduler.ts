@@ -4,41 +4,33 @@ import { type Batch, groupRows } from './batches.js';
 import type { PageAllocator } from './pages.js';
 import type { EngineLimits, EngineLoad } from './protocol.js';
 import { Queues, type Wait } from './queues.js';
-import type { PriorityClass, Row, Task } from './task.js';
+import { type Running, StepRows } from './step-rows.js';
+import type { Task } from './task.js';
 
 /** Share of slots and pages that batch requests may hold together while anything else runs: the rest waits for people. */
 const BATCH_SHARE_MAX = 0.75;
-/**
- * Share of a step's prompt tokens that batch prompts may take together while an interactive request runs: whoever reads along waits for
- * the whole step, and prompts are most of its length.
- */
-const BATCH_PROMPT_SHARE = 0.25;
-/** A prompt that was passed over in this many steps goes first in the next, with the whole budget. */
-const PASSED_OVER_MAX = 8;
-
-interface Running {
-  readonly task: Task;
-  passedOver: number;
-}
-
 /**
  * Decides what runs in the next step. Synchronous, without clock or runtime.
  *
  * Admission: a request starts when its slots and its worst case in pages are free, so a running one always finishes and
  * nothing is ever computed twice (the price: slots stay empty when answers end early; see the decision note). Interactive
  * requests go first, in order; batch ones start only while no interactive one waits, and leave it a quarter of the room.
- * Step: one token of every running answer, and prompt rows of at most `stepTokens` tokens together, a quarter of them for batch
- * requests while an interactive one runs.
+ * What a running request does in a step: `StepRows`. What goes through the runtime together: `groupRows`.
  */
 export class Scheduler {
   readonly #allocator: PageAllocator;
   readonly #limits: EngineLimits;
   readonly #queues: Queues<Task>;
+  readonly #rows: StepRows;
+  readonly #paddingMax: number;
   #running: Running[] = [];
 
-  constructor(allocator: PageAllocator, limits: EngineLimits) {
+  /** `paddingMax`: see `groupRows`. */
+  constructor(allocator: PageAllocator, limits: EngineLimits, paddingMax: number) {
     this.#allocator = allocator;
     this.#limits = limits;
+    this.#rows = new StepRows(limits);
+    this.#paddingMax = paddingMax;
     this.#queues = new Queues(limits.queueMax);
   }
 
@@ -91,10 +83,8 @@ export class Scheduler {
   /** What runs next; empty if nothing does. `onStart` is called for each request that is admitted. */
   plan(onStart: (task: Task) => void): readonly Batch[] {
     this.#admit(onStart);
-    return groupRows([
-      ...this.#running.flatMap(({ task }) => (task.prefilling ? [] : task.decodeRows())),
-      ...this.#promptRows(),
-    ]);
+    const waits = this.#queues.peek('interactive') !== undefined;
+    return groupRows(this.#rows.next(this.#running, waits), this.#paddingMax);
   }
 
   /** Takes out what is done and frees it. Call after every batch. */
@@ -140,38 +130,6 @@ export class Scheduler {
     );
   }
 
-  #promptRows(): readonly Row[] {
-    const rows: Row[] = [];
-    let budget = this.#limits.stepTokens;
-    const shared = this.#running.some(({ task }) => task.priority === 'interactive');
-    let batchBudget = shared ? Math.ceil(budget * BATCH_PROMPT_SHARE) : budget;
-    for (const running of this.#promptOrder()) {
-      const { task } = running;
-      const held = shared && task.priority === 'batch' && running.passedOver < PASSED_OVER_MAX;
-      // The batch prompts' share is spent: they wait in their order, and none of them is passed over.
-      if (held && batchBudget <= 0 && budget > 0) continue;
-      const room = held ? Math.min(budget, batchBudget) : budget;
-      const row = room > 0 ? task.promptRow(room) : null;
-      if (!row) {
-        running.passedOver++;
-        if (held) batchBudget = 0;
-        continue;
-      }
-      assert(row.step.tokens.length <= room, 'a prompt row larger than its budget');
-      budget -= row.step.tokens.length;
-      if (task.priority === 'batch') batchBudget -= row.step.tokens.length;
-      running.passedOver = 0;
-      rows.push(row);
-    }
-    return rows;
-  }
-
-  #promptOrder(): readonly Running[] {
-    const rank = ({ task, passedOver }: Running): number =>
-      passedOver >= PASSED_OVER_MAX ? 0 : rankOf[task.priority];
-    return this.#running.filter(({ task }) => task.prefilling).sort((a, b) => rank(a) - rank(b));
-  }
-
   #slots(): number {
     return this.#running.reduce((sum, { task }) => sum + task.slots, 0);
   }
@@ -182,5 +140,3 @@ export class Scheduler {
     this.#running = this.#running.filter((other) => other !== running);
   }
 }
-
-const rankOf: Readonly<Record<PriorityClass, number>> = { interactive: 1, batch: 2 };

@@ -75,6 +75,14 @@ export class Scoring implements Task {
     return { tokenLogProbs: this.#tokenLogProbs, logits: this.#logits };
   }
 
+  get promptTokens(): number {
+    this.#takeCached();
+    const group = this.#groups[this.#group]!;
+    const left = this.#request.prompt.length - this.#stored;
+    if (!this.#isLong(group)) return left + group.fed;
+    return left > 1 ? left - 1 : group.fed + 1 - this.#fed;
+  }
+
   promptRow(budget: number): Row | null {
     const { prompt, continuations } = this.#request;
     this.#takeCached();

@@ -31,6 +31,8 @@ export interface Task {
   readonly cachedTokens: number;
   /** True while prompt rows are left. */
   readonly prefilling: boolean;
+  /** Tokens of its next prompt row, were there room for all of them. Asked while it is prefilling. */
+  readonly promptTokens: number;
   /** True when nothing is left to do. */
   readonly done: boolean;
   /**

@@ -197,7 +197,42 @@ test('batch prompts take a quarter of a step while an interactive answer runs, a
       assert.deepEqual(harness.outcome(id).answers.get(0), greedy(prompt(12, id), 3));
     return harness.runtime.steps.map(promptTokens).filter((count) => count > 0);
   };
-  // Rows of a step are computed in groups of like length.
-  assert.deepEqual(await run(false), [4, 12, 16, 4, 12]);
+  // A prompt that fits into a step is not cut.
+  assert.deepEqual(await run(false), new Array(4).fill(12));
   assert.deepEqual(await run(true), new Array(12).fill(4));
+});
+
+test('a person who comes while a step runs does not wait for the batch work in it that has not begun', async () => {
+  const kinds: string[] = [];
+  const harness = startHarness(
+    { stepTokens: 64 },
+    {
+      pageCount: 400,
+      onStep(rows) {
+        const people = rows.some(({ tokens }) => tokens.length === 5);
+        kinds.push(people ? 'person' : `${rows[0]!.tokens.length}`);
+        // The answer of the first, with prompts of 12 and 40 tokens still to come in the same step.
+        if (kinds.length === 2)
+          harness.core.post(generateMessage({ id: 9, prompt: Int32Array.from(prompt(5)), maxTokens: 1 }));
+      },
+    },
+  );
+  const batch = (id: number, length: number): void =>
+    harness.core.post(
+      generateMessage({ id, prompt: Int32Array.from(prompt(length, id)), maxTokens: 4, priority: 'batch' }),
+    );
+  batch(1, 6);
+  harness.onMessage = () => {
+    if (harness.messages.length !== 1) return;
+    batch(2, 12);
+    batch(3, 40);
+  };
+  await harness.finish();
+  assert.deepEqual(kinds.slice(0, 3), ['6', '1', 'person']);
+  for (const [id, length] of [
+    [1, 6],
+    [2, 12],
+    [3, 40],
+  ] as const)
+    assert.deepEqual(harness.outcome(id).answers.get(0), greedy(prompt(length, id), 4));
 });

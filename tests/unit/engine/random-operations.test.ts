@@ -41,7 +41,7 @@ async function operateAtRandom(prefixBytes: number): Promise<void> {
         scoreMessage({ id, prompt: promptTokens(), continuations, logits: 'last', priority }),
       );
     } else if (what < 8) {
-      const victim = Math.max(1, id - random(25));
+      const victim = Math.max(1, id - random(20));
       cancelled.add(victim);
       harness.core.post({ type: 'cancel', id: victim });
     } else {
