@@ -148,12 +148,12 @@ function mainPicture(found: ExpertsFound, grid: ExpertsGrid, tasks: readonly str
 }
 
 function validationPicture({ runs }: ExpertsFound, task: string): Picture {
-  const own = runs.filter((run) => run.task === task && run.seed === 0);
+  const own = runs.filter((run) => run.task === task && run.seed === 0).slice(0, LINES_MAX);
   return linePlot({
     title: `${task}: share of right greedy answers on the validation questions, seed 0`,
     x: { label: 'step', low: 0, high: Math.max(1, ...own.map(({ steps }) => steps)) },
     y: { label: 'accuracy', low: 0, high: 1 },
-    series: own.slice(0, LINES_MAX).map(({ way, validations }) => ({
+    series: own.map(({ way, validations }) => ({
       name: way,
       dots: true,
       points: validations.map(({ step, right }) => ({ x: step, y: right })),

@@ -71,6 +71,8 @@ export function expertsGrid(size: GridSize): ExpertsGrid {
     ways: [
       svf('SVF', { steps }, { seeds: [0, 1, 2] }),
       lora('LoRA r16 q,v', { steps }, { seeds: [0, 1, 2] }),
+      // LoRA still rises at its last step where SVF has long ended: is it the steps?
+      lora('LoRA r16 q,v, 60 steps', { steps: 60 }, { tasks: ['arithmetic', 'list-program'] }),
       svf('SVF, next-token', { steps }, imitation),
       lora('LoRA r16 q,v, next-token', { steps }, imitation),
       // The answer with the steps before it; the others imitate the first known answer, the bare one.
@@ -90,8 +92,6 @@ export function expertsGrid(size: GridSize): ExpertsGrid {
         { steps, prompts: 96, 'validate-every': 10, 'validation-items': 150 },
         { preset: 'official', swept: false, tasks: few },
       ),
-      // LoRA still rises at its last step where SVF has long ended: is it the steps?
-      lora('LoRA r16 q,v, 60 steps', { steps: 60 }, { tasks: ['arithmetic', 'list-program'] }),
       lora('LoRA r1 q,v', { steps }, { lora: { rank: 1, targets: 'q,v' }, tasks: few }),
       lora('LoRA r4 q,v', { steps }, { lora: { rank: 4, targets: 'q,v' }, tasks: few }),
       lora('LoRA r1 MLP', { steps }, { lora: { rank: 1, targets: 'mlp' }, tasks: few }),
