@@ -13,6 +13,11 @@ import type { ServedModel } from './served-model.js';
 
 /** Most answers of one request. */
 const ANSWERS_MAX = 64;
+/**
+ * How long pieces of an answer gather where nobody reads along. A message costs more of the thread that takes everybody's requests
+ * than the token in it, and a search has dozens of answers at a time.
+ */
+const BATCH_PIECE_MS = 250;
 
 /** One answer as it is told. */
 interface AnswerState {
@@ -28,6 +33,9 @@ interface Gathered {
   logProbs: TokenLogProbs[];
   end: GenerateTokensResponse | null;
 }
+
+/** By answer. */
+type Gatherings = Map<number, Gathered>;
 
 /** Generates: check → encode → mixture → engine → text. Ends with the summary. */
 export async function* generate(
@@ -60,9 +68,15 @@ export async function* generate(
     const text = tokenizer ? new AnswerText(tokenizer.decoder(), sampling.stops) : null;
     return { text, tokens: 0, ended: false };
   });
+  const gathered: Gatherings = new Map();
+  let toldMs = arrivedMs;
   for await (const events of stream.events) {
-    yield* tell(events, answers, { sampling, stream });
+    gather(events, answers, { sampling, stream, gathered });
     const last = events.at(-1)!;
+    if (priority === 'interactive' || last.type === 'end' || monotonicMs() - toldMs >= BATCH_PIECE_MS) {
+      yield* tell(gathered);
+      toldMs = monotonicMs();
+    }
     if (last.type !== 'end') continue;
     const completionTokens = answers.reduce((sum, { tokens }) => sum + tokens, 0);
     const usage = { promptTokens: prompt.length, completionTokens };
@@ -79,13 +93,17 @@ export async function* generate(
   }
 }
 
-/** The messages for what gathered: at most one delta for each answer, then its end. */
-function* tell(
+/** Adds what happened to what gathered for each answer. */
+function gather(
   events: readonly EngineEvent[],
   answers: readonly AnswerState[],
-  context: { readonly sampling: CheckedSampling; readonly stream: GenerationStream },
-): Generator<GenerateTokensResponse> {
-  const gathered = new Map<number, Gathered>();
+  context: {
+    readonly sampling: CheckedSampling;
+    readonly stream: GenerationStream;
+    readonly gathered: Gatherings;
+  },
+): void {
+  const { gathered } = context;
   for (const event of events) {
     if (event.type === 'end') continue;
     const answer = answers[event.answer]!;
@@ -98,10 +116,15 @@ function* tell(
     if (event.type === 'token') addToken(piece, answer, event, context.stream);
     else addEnd(piece, answer, event, context.sampling);
   }
+}
+
+/** The messages for what gathered: at most one delta for each answer, then its end. Nothing is left of it. */
+function* tell(gathered: Gatherings): Generator<GenerateTokensResponse> {
   for (const [answer, { tokenIds, text, logProbs, end }] of gathered) {
     if (tokenIds.length > 0 || text !== '') yield deltaResponse({ answer, tokenIds, text, logProbs });
     if (end) yield end;
   }
+  gathered.clear();
 }
 
 function addToken(

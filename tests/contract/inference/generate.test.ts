@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { FinishReason, Mixture, MixtureArm, Normalisation } from '#proto/zmesh/v1/common.js';
+import { FinishReason, Mixture, MixtureArm, Normalisation, Priority } from '#proto/zmesh/v1/common.js';
 import { ZmeshError } from '#shared/errors.js';
 import { mixtureHash } from '#shared/svf/mixture-hash.js';
 import { fakePrepared } from '../../support/fake-engine.js';
@@ -73,6 +73,19 @@ describe('GenerateTokens', () => {
     const decoder = (await loadTokenizer('models/octo-nano'))!.decoder();
     const expected = told.deltas.flatMap(({ tokenIds }) => tokenIds).map((id) => decoder.push(id));
     assert.equal(all, expected.join('') + decoder.end());
+  });
+
+  test('an answer that nobody reads along comes in pieces of a quarter of a second, whole', async () => {
+    const { deltas, summary } = await tellAll(
+      harness,
+      generateRequest({ priority: Priority.BATCH, sampling: { maxTokens: 60 } }),
+    );
+    assert.deepEqual(
+      deltas.flatMap(({ tokenIds }) => tokenIds),
+      greedy([5, 6, 7], 60),
+    );
+    const pieces = Math.ceil(summary!.timing!.totalMs / 250) + 1;
+    assert(deltas.length <= pieces, `${deltas.length} pieces, ${pieces} at most`);
   });
 
   test('a stop string ends the answer before it', async () => {
