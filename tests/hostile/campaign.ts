@@ -8,6 +8,7 @@ import { mebibytes } from './memory.js';
 import type { Service } from './mesh.js';
 import type { ServiceName } from './methods.js';
 import { type HostileRequest, requestsDigest } from './requests.js';
+import type { SlowCalls } from './slow-calls.js';
 
 /** Against whom. */
 export type Services = Readonly<Record<ServiceName, Service>>;
@@ -20,6 +21,8 @@ export interface CampaignOptions {
   readonly count: number;
   /** Counts what came of it. */
   readonly histogram: Histogram;
+  /** Keeps those that took longest. */
+  readonly slowCalls: SlowCalls;
   /** Hears how far it is. */
   readonly say: (line: string) => void;
 }
@@ -34,8 +37,10 @@ export interface CampaignResult {
 
 /** Requests at once. */
 const CONCURRENCY = 32;
-/** Who has no answer after this is told to hang. */
-const PATIENCE_MS = 60_000;
+/** A call from which nothing comes for so long is told to hang. */
+const SILENCE_MS = 60_000;
+/** However much it tells, a call has an end by then. */
+const PATIENCE_MS = 600_000;
 /** Streams may be longer than anybody reads: a caller leaves after so many messages, as a rule. */
 const READ_MAX = 40;
 /** Every so many of them are read to the end. */
@@ -109,6 +114,7 @@ async function sendOne(request: HostileRequest, index: number, sending: Sending)
     kind: method.kind,
     messages,
     deadlineMs: request.deadlineMs ?? PATIENCE_MS,
+    silenceMs: SILENCE_MS,
     ...(serverTimeout ? { serverTimeout: `${request.deadlineMs}m` } : {}),
     ...leaving(cancelAfter ?? reads),
     leaveAfter: (message) => {
@@ -119,6 +125,7 @@ async function sendOne(request: HostileRequest, index: number, sending: Sending)
   const enough = cancelAfter === undefined && (caughtUp || answer.messages.length === reads);
   const { outcome, fault } = enough ? { outcome: 'OK' } : judge(request, answer, sending.canary.baseHash);
   sending.histogram.count(request, enough ? 'OK' : outcome);
+  sending.slowCalls.note(request, index, answer);
   if (fault !== undefined) sending.faults.push(describe(request, index, answer, fault));
 }
 

@@ -20,6 +20,8 @@ const CODE_NAMES = new Map<number, string>(Object.entries(CODES).map(([name, cod
 
 /** Judges how a request was answered. `baseHash` is the mixture hash of the unadapted model. */
 export function judge(request: HostileRequest, answer: RawAnswer, baseHash: string): Verdict {
+  if (answer.silent)
+    return { outcome: 'silence', fault: `nothing came for ${seconds(answer.times.silenceMs)}` };
   if (answer.code === OK) return { outcome: 'OK', ...okFault(request, answer, baseHash) };
   if (!answer.info) return judgeBare(request, answer);
   const { reason, domain } = answer.info;
@@ -60,6 +62,8 @@ function judgeBare(request: HostileRequest, answer: RawAnswer): Verdict {
   const hang = name === 'DEADLINE_EXCEEDED' ? 'no answer in time: ' : '';
   return { outcome, fault: `${hang}${name} without a reason: ${answer.message.slice(0, 300)}` };
 }
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
 const isImpatient = ({ deadlineMs, cancelAfter }: HostileRequest): boolean =>
   deadlineMs !== undefined || cancelAfter !== undefined;

@@ -9,6 +9,7 @@ import { METHODS } from './methods.js';
 import { provokeReasons } from './provoke.js';
 import { hostileRequests } from './requests.js';
 import { readSchema } from './schema.js';
+import { createSlowCalls } from './slow-calls.js';
 
 /** How much is sent. */
 export interface HostileOptions {
@@ -27,12 +28,13 @@ export async function runHostile(t: Cleanup, { count, seed, say }: HostileOption
   const mesh = await startHostileMesh(t);
   const { services, facts, canary } = mesh;
   const histogram = createHistogram();
+  const slowCalls = createSlowCalls();
   const request = hostileRequests(seed, { facts, schema: readSchema() });
-  const result = await runCampaign({ services, canary, request, count, histogram, say });
+  const result = await runCampaign({ services, canary, request, count, histogram, slowCalls, say });
   const bursts = Math.ceil(count / FLOOD_EVERY);
   say(`${await floodOfCancelledStreams({ services, facts, seed }, bursts)} streams opened and left`);
   await canary.check();
-  for (const line of histogram.lines()) say(line);
+  for (const line of [...histogram.lines(), ...slowCalls.lines()]) say(line);
   const { seen, faults } = await provokeReasons(t, mesh);
   for (const [reason, methods] of seen) say(`provoked ${reason}: ${methods.join(', ')}`);
   return [...result.faults, ...faults, ...amountFaults(histogram, count), ...memoryFaults(result, say)];

@@ -10,6 +10,7 @@ import { memoryFaults } from '../hostile/memory.js';
 import { provokeReasons } from '../hostile/provoke.js';
 import { hostileRequests, requestsDigest } from '../hostile/requests.js';
 import { readSchema } from '../hostile/schema.js';
+import { createSlowCalls } from '../hostile/slow-calls.js';
 import { lastFirst } from '../support/cleanup.js';
 
 /** `npm run hostile` sends twelve times as many. */
@@ -35,10 +36,11 @@ describe('a mesh under hostile requests', { concurrency: false }, () => {
 
   it('answers each with what was asked for or a reason, stays up, and keeps its memory and its good answers', async (t) => {
     const histogram = createHistogram();
+    const slowCalls = createSlowCalls();
     const say = (line: string): void => t.diagnostic(line);
     const request = hostileRequests(SEED, { facts, schema });
-    const result = await runCampaign({ services, canary, request, count: COUNT, histogram, say });
-    for (const line of histogram.lines()) say(line);
+    const result = await runCampaign({ services, canary, request, count: COUNT, histogram, slowCalls, say });
+    for (const line of [...histogram.lines(), ...slowCalls.lines()]) say(line);
     assert.deepEqual(result.faults.slice(0, 20), []);
     assert.deepEqual(memoryFaults(result, say), []);
     assert.deepEqual(amountFaults(histogram, COUNT), []);

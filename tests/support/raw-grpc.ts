@@ -20,6 +20,8 @@ export interface RawCall {
   readonly cancelAfter?: number;
   /** Cancels after the first answer for which this is true. */
   readonly leaveAfter?: (answer: Buffer) => boolean;
+  /** Gives up after so long without a message, milliseconds: `silent` is true then. Default: waits for the deadline. */
+  readonly silenceMs?: number;
 }
 
 /** How a call ended. */
@@ -30,6 +32,18 @@ export interface RawAnswer {
   readonly info: ErrorInfo | undefined;
   /** The answers' bytes. */
   readonly messages: readonly Buffer[];
+  /** True if the caller gave up because nothing came for `silenceMs`. */
+  readonly silent: boolean;
+  readonly times: CallTimes;
+}
+
+/** How long a caller waited, milliseconds. */
+export interface CallTimes {
+  /** From the call to its end. */
+  readonly allMs: number;
+  /** The longest time in which nothing came, and after how many messages that was. */
+  readonly silenceMs: number;
+  readonly silenceAfter: number;
 }
 
 /** A client that sends any bytes to any method. */
@@ -56,16 +70,51 @@ export function rawClient(address: string): RawClient {
 function answerOf(client: grpc.Client, call: RawCall): Promise<RawAnswer> {
   return new Promise((resolve) => {
     const messages: Buffer[] = [];
+    const watch = watchSilence(call.silenceMs, () => open.cancel());
     const open = start(client, call, (message) => {
+      watch.heard();
       messages.push(message);
       if (messages.length === call.cancelAfter || call.leaveAfter?.(message)) open.cancel();
     });
     open.on('error', () => {});
-    open.on('status', (status: grpc.StatusObject) => {
-      resolve({ code: status.code, message: status.details, info: infoOf(status.metadata), messages });
+    open.on('status', ({ code, details, metadata }: grpc.StatusObject) => {
+      resolve({ code, message: details, info: infoOf(metadata), messages, ...watch.end() });
     });
     if (call.cancelAfter === 0) setImmediate(() => open.cancel());
   });
+}
+
+/** Measures the waits between messages; calls `giveUp` once after `limitMs` in which none came. */
+function watchSilence(limitMs: number | undefined, giveUp: () => void) {
+  const startMs = performance.now();
+  let lastMs = startMs;
+  let [count, silenceMs, silenceAfter] = [0, 0, 0];
+  let silent = false;
+  const timer =
+    limitMs === undefined
+      ? undefined
+      : setTimeout(() => {
+          silent = true;
+          giveUp();
+        }, limitMs);
+  const note = (): number => {
+    const nowMs = performance.now();
+    if (nowMs - lastMs > silenceMs) [silenceMs, silenceAfter] = [nowMs - lastMs, count];
+    lastMs = nowMs;
+    return nowMs;
+  };
+  return {
+    heard(): void {
+      note();
+      count += 1;
+      timer?.refresh();
+    },
+    end(): Pick<RawAnswer, 'silent' | 'times'> {
+      clearTimeout(timer);
+      const allMs = note() - startMs;
+      return { silent, times: { allMs, silenceMs, silenceAfter } };
+    },
+  };
 }
 
 function start(
