@@ -8,6 +8,8 @@ import type { ExpertCache, ExpertReference } from './experts.js';
 import type { Preload } from './preload.js';
 
 const RECONNECT_MS = 2000;
+/** Versions of mixtures that are remembered: their aliases move right after they were published, as a rule. */
+export const ADAPTATIONS_MAX = 10_000;
 
 /** What following needs. */
 export interface FollowOptions {
@@ -59,7 +61,8 @@ export async function handleEvent(
     adaptations,
   }: Omit<FollowOptions, 'natsUrl'> & { readonly adaptations: Set<string> },
 ): Promise<void> {
-  if (change?.$case === 'expertPublished' && change.value.mixture) adaptations.add(change.value.version);
+  if (change?.$case === 'expertPublished' && change.value.mixture)
+    remember(adaptations, change.value.version);
   if (change?.$case === 'expertRetired') experts.retire(change.value.version);
   if (change?.$case !== 'aliasMoved') return;
   await preload?.moved(change.value);
@@ -72,5 +75,14 @@ export async function handleEvent(
     if (fetched) log.info(reference, 'expert fetched ahead');
   } catch (error) {
     log.warn({ ...reference, reason: ZmeshError.from(error).reason }, 'expert could not be fetched ahead');
+  }
+}
+
+/** Adds to the newest `ADAPTATIONS_MAX`; one that is forgotten costs a failed fetch when its alias moves. */
+function remember(adaptations: Set<string>, version: string): void {
+  adaptations.add(version);
+  for (const oldest of adaptations) {
+    if (adaptations.size <= ADAPTATIONS_MAX) return;
+    adaptations.delete(oldest);
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ExpertPublished, RegistryEvent } from '#proto/zmesh/v1/events.js';
 import { ExpertCache, type ExpertReference } from '#services/inference/experts.js';
-import { handleEvent } from '#services/inference/follow-experts.js';
+import { ADAPTATIONS_MAX, handleEvent } from '#services/inference/follow-experts.js';
 import { ZmeshError } from '#shared/errors.js';
 import { createLog } from '#shared/log.js';
 
@@ -74,4 +74,22 @@ test('an adaptation has no vectors, so nothing is fetched when its alias moves',
     asked.map(({ version }) => version),
     ['cd'.repeat(32)],
   );
+});
+
+test('however many adaptations are published, only the newest are remembered', async () => {
+  const { experts } = refusingCache();
+  const { signal } = new AbortController();
+  const adaptations = new Set<string>();
+  const options = { experts, models: ['m'], log, signal, adaptations };
+  for (let i = 0; i < ADAPTATIONS_MAX + 3; i += 1) {
+    const value = ExpertPublished.create({
+      model: 'm',
+      expert: 'a',
+      version: String(i),
+      mixture: { arms: [] },
+    });
+    await handleEvent(RegistryEvent.create({ change: { $case: 'expertPublished', value } }), options);
+  }
+  assert.equal(adaptations.size, ADAPTATIONS_MAX);
+  assert.deepEqual([adaptations.has('2'), adaptations.has('3')], [false, true]);
 });
