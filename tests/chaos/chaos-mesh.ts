@@ -3,6 +3,7 @@ import { readRun } from '#deploy/local/run-file.js';
 import { DispatcherServiceService } from '#proto/zmesh/v1/dispatcher.js';
 import { ExpertRegistryServiceService } from '#proto/zmesh/v1/expert_registry.js';
 import { InferenceServiceService } from '#proto/zmesh/v1/inference.js';
+import { TrainerServiceService } from '#proto/zmesh/v1/trainer.js';
 import type { Reason } from '#shared/errors.js';
 import { connect, type RpcClient } from '#shared/rpc/client.js';
 import type { Cleanup } from '../support/cleanup.js';
@@ -11,9 +12,10 @@ import { eventually, testHome } from '../support/mesh.js';
 export type DispatcherClient = RpcClient<DispatcherServiceService>;
 export type RegistryClient = RpcClient<ExpertRegistryServiceService>;
 export type InferenceClient = RpcClient<InferenceServiceService>;
+export type TrainerClient = RpcClient<TrainerServiceService>;
 
 /** Kinds of processes of a mesh. */
-export const KINDS = ['dispatcher', 'expert-registry', 'inference', 'nats-server'] as const;
+export const KINDS = ['dispatcher', 'expert-registry', 'inference', 'trainer', 'nats-server'] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** One process of the mesh, as the run file has it. */
@@ -25,15 +27,19 @@ export interface MeshProcess {
 
 /** A mesh of real processes that `zmesh up` keeps alive. */
 export interface ChaosMesh {
-  /** All dispatchers, and all registries, as one client each: calls go round robin over those that are up. */
+  /** All dispatchers, registries and trainers, as one client each: calls go round robin over those that are up. */
   readonly dispatcher: DispatcherClient;
   readonly registry: RegistryClient;
+  readonly trainer: TrainerClient;
   /** The present processes of a kind. */
   processes(kind: Kind): readonly MeshProcess[];
+  /** Process id of `zmesh up`, which keeps the others alive and stores traces. */
+  runner(): number;
   /** A client of one process alone; closed in the end. */
   dispatcherAt(address: string): DispatcherClient;
   registryAt(address: string): RegistryClient;
   inferenceAt(address: string): InferenceClient;
+  trainerAt(address: string): TrainerClient;
   /**
    * Starts one more service with these settings, which the runner does not keep; its address and process. `root` is the
    * folder of the version that it is of, from the project's; default the project itself.
@@ -59,7 +65,9 @@ export async function startChaosMesh(
 ): Promise<ChaosMesh> {
   const home = await testHome(t);
   Object.assign(home.env, { ZMESH_LOG_LEVEL: 'warn', ...options.env });
-  const counts = ['inference', 'dispatcher', 'registry'].map((name) => `${name}=${options.replicas}`);
+  const counts = ['inference', 'dispatcher', 'registry', 'trainer'].map(
+    (name) => `${name}=${options.replicas}`,
+  );
   // Before the start, which may be broken off half-way.
   t.after(async () => void (await home.zmesh('down')));
   const { code, err } = await home.zmesh('up', '--detach', '--replicas', counts.join(','));
@@ -85,12 +93,16 @@ export async function startChaosMesh(
     clientAt(DispatcherServiceService, address, 'DISPATCHER_UNAVAILABLE');
   const registryAt = (address: string) =>
     clientAt(ExpertRegistryServiceService, address, 'REGISTRY_UNAVAILABLE');
+  const trainerAt = (address: string) => clientAt(TrainerServiceService, address, 'TRAINER_UNAVAILABLE');
   return {
     dispatcher: dispatcherAt(together('dispatcher')),
     registry: registryAt(together('expert-registry')),
+    trainer: trainerAt(together('trainer')),
     processes,
+    runner: () => readRun(home.path)!.pid,
     dispatcherAt,
     registryAt,
+    trainerAt,
     inferenceAt: (address) => clientAt(InferenceServiceService, address, 'INFERENCE_UNAVAILABLE'),
     async start(name, env, root = '') {
       const running = home.start(`${root === '' ? '' : `${root}/`}dist/services/${name}/main.js`, [], {

@@ -6,6 +6,7 @@ import { lostPublishes, startPublishing } from './publishing.js';
 import type { Question } from './questions.js';
 import type { Report } from './report.js';
 import { longAnswer, openStream, type Stream } from './streams.js';
+import { SMALL_SEARCH, startThroughOutages, untilOver } from './trainer-jobs.js';
 
 /** What the kills need. */
 export interface KillOptions {
@@ -27,20 +28,28 @@ const STREAMING_MS = 150;
 const AFTER_MS = 1500;
 const READY_LIMIT_MS = 30_000;
 
-/** Reasons with which requests may fail while a process of a kind is dead. Registry and NATS are not asked to serve. */
+/** Until a search that a kill disturbed is over: a lease and the queue's patience come on top of it. */
+const SEARCH_LIMIT_MS = 180_000;
+
+/** Reasons with which requests may fail while a process of a kind is dead. Registry, trainers and NATS are not asked to serve. */
 const ALLOWED: Readonly<Record<Kind, readonly string[]>> = {
   dispatcher: ['DISPATCHER_UNAVAILABLE'],
   inference: ['ENGINE_STOPPED'],
   'expert-registry': [],
+  trainer: [],
   'nats-server': [],
 };
 
-/** Kills every kind of process under load, one after another, and looks at who noticed. */
+/**
+ * Kills every kind of process under load, one after another, and looks at who noticed. A search is at work at each kill: it must
+ * end as an undisturbed one does, whoever died.
+ */
 export async function killUnderLoad(options: KillOptions): Promise<void> {
   const { mesh, questions, seed, rounds, report } = options;
   const choices = random(seed, 'kills');
   const numbers = Array.from({ length: LONG_STREAMS }, (_, i) => i);
   const expected = await Promise.all(numbers.map((number) => longAnswer(mesh.dispatcher, number)));
+  const calm = await search(mesh, 'calm');
   const publishing = await startPublishing(mesh.registry);
   try {
     for (let round = 0; round < rounds; round += 1) {
@@ -51,6 +60,7 @@ export async function killUnderLoad(options: KillOptions): Promise<void> {
           random: random(seed, 'load', round, kind),
           callers: CALLERS,
         });
+        const searching = search(mesh, `${kind}-${round}`).catch((error: Error) => error.message);
         await sleep(choices.below(BEFORE_MS));
         const dispatchers = mesh.processes('dispatcher');
         const streams = numbers.map((number) => {
@@ -65,6 +75,8 @@ export async function killUnderLoad(options: KillOptions): Promise<void> {
         await sleep(choices.below(STREAMING_MS));
         const victim = choices.pick(mesh.processes(kind));
         await killOne({ kind, victim, mesh, load, streams, report });
+        const found = await searching;
+        report.check(found === calm, `kill -9 ${victim.name}: the search ended with ${found}, not ${calm}`);
       }
     }
   } finally {
@@ -84,6 +96,12 @@ export async function killUnderLoad(options: KillOptions): Promise<void> {
       `a publish was refused with ${refusal}`,
     );
   for (const fault of await lostPublishes(mesh.registry, acknowledged)) report.fault(fault);
+}
+
+/** The outcome of a small search. */
+async function search({ trainer }: ChaosMesh, requestId: string): Promise<string> {
+  const id = await startThroughOutages(SMALL_SEARCH, trainer, requestId, SEARCH_LIMIT_MS);
+  return untilOver(SMALL_SEARCH, trainer, id, SEARCH_LIMIT_MS);
 }
 
 async function untilRunning(streams: readonly Stream[]): Promise<void> {
@@ -147,6 +165,10 @@ async function untilAnswering(kind: Kind, { address }: MeshProcess, mesh: ChaosM
     dispatcher: () => mesh.dispatcherAt(address).listModels({}, { timeoutMs: 1000 }),
     inference: () => mesh.inferenceAt(address).listServedModels({}, { timeoutMs: 1000 }),
     'expert-registry': () => mesh.registryAt(address).getModel({ name: 'octo-nano' }, { timeoutMs: 1000 }),
+    trainer: () =>
+      mesh
+        .trainerAt(address)
+        .listRuns({ model: '', expert: '', pageSize: 1, pageToken: '' }, { timeoutMs: 1000 }),
     'nats-server': () => mesh.registry.getModel({ name: 'octo-nano' }, { timeoutMs: 1000 }),
   };
   for (;;) {

@@ -3,12 +3,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EMBEDDED_FOLDER, EMBEDDED_MODEL } from '#deploy/local/embedded-model.js';
 import { AdaptationSpec, JobState } from '#proto/zmesh/v1/adaptation.js';
-import { type Run, RunSpec, type TrainerServiceService } from '#proto/zmesh/v1/trainer.js';
+import { type Run, RunSpec } from '#proto/zmesh/v1/trainer.js';
 import { ZmeshError } from '#shared/errors.js';
-import type { RpcClient } from '#shared/rpc/client.js';
 import { examplesOf } from '../support/adaptation-mesh.js';
-
-export type TrainerClient = RpcClient<TrainerServiceService>;
+import type { TrainerClient } from './chaos-mesh.js';
 
 /** A small job of one kind: asked for under an id, it may be asked for again, and its end is the same in its meaning. */
 export interface SmallJob {
@@ -55,45 +53,72 @@ const meaning = ({ state, curve, expert, failure }: Run): string =>
   JSON.stringify([state, curve.map(({ seconds, rollouts, ...step }) => step), expert, failure?.message], big);
 const big = (_: string, value: unknown) => (typeof value === 'bigint' ? String(value) : value);
 
-/** A training run of two steps and a search of two generations. */
-export const SMALL_JOBS: readonly SmallJob[] = [
-  {
-    kind: 'run',
-    start: async (trainer, requestId) => (await trainer.startRun({ requestId, spec: RUN })).run!.id,
-    async outcome(trainer, id) {
-      const { run } = await trainer.getRun({ id });
-      return run && isOver(run.state) ? meaning(run) : undefined;
-    },
+/** A training run of two steps. */
+const SMALL_RUN: SmallJob = {
+  kind: 'run',
+  start: async (trainer, requestId) => (await trainer.startRun({ requestId, spec: RUN })).run!.id,
+  async outcome(trainer, id) {
+    const { run } = await trainer.getRun({ id });
+    return run && isOver(run.state) ? meaning(run) : undefined;
   },
-  {
-    kind: 'adaptation',
-    start: async (trainer, requestId) =>
-      (await trainer.startSearch({ requestId, spec: SEARCH, timeoutS: 0 })).adaptation!.id,
-    async outcome(trainer, id) {
-      const { adaptation } = await trainer.getSearch({ id });
-      if (!adaptation || !isOver(adaptation.state)) return undefined;
-      const { state, result, failure } = adaptation;
-      const candidates = result?.candidates.map(({ kind, expert, score }) => ({ kind, expert, score }));
-      return JSON.stringify([state, result?.chosen, result?.arms, candidates, failure?.message], big);
-    },
+};
+
+/** A search of two generations. */
+export const SMALL_SEARCH: SmallJob = {
+  kind: 'adaptation',
+  start: async (trainer, requestId) =>
+    (await trainer.startSearch({ requestId, spec: SEARCH, timeoutS: 0 })).adaptation!.id,
+  async outcome(trainer, id) {
+    const { adaptation } = await trainer.getSearch({ id });
+    if (!adaptation || !isOver(adaptation.state)) return undefined;
+    const { state, result, failure } = adaptation;
+    const candidates = result?.candidates.map(({ kind, expert, score }) => ({ kind, expert, score }));
+    return JSON.stringify([state, result?.chosen, result?.arms, candidates, failure?.message], big);
   },
-];
+};
+
+/** One of each kind. */
+export const SMALL_JOBS: readonly SmallJob[] = [SMALL_RUN, SMALL_SEARCH];
 
 /** What came of a job, asked again through outages. Throws after `limitMs`. */
-export async function untilOver(
+export function untilOver(
   job: SmallJob,
   trainer: TrainerClient,
   id: string,
   limitMs: number,
 ): Promise<string> {
+  return throughOutages(() => job.outcome(trainer, id), {
+    limitMs,
+    late: `the ${job.kind} ${id} was not over after ${limitMs} ms`,
+  });
+}
+
+/** Asks for a job under an id, again through outages, as a client does. Throws after `limitMs`. */
+export function startThroughOutages(
+  job: SmallJob,
+  trainer: TrainerClient,
+  requestId: string,
+  limitMs: number,
+): Promise<string> {
+  return throughOutages(() => job.start(trainer, requestId), {
+    limitMs,
+    late: `the ${job.kind} could not be started within ${limitMs} ms`,
+  });
+}
+
+/** Asks until there is an answer; UNAVAILABLE is none. */
+async function throughOutages<T>(
+  ask: () => Promise<T | undefined>,
+  { limitMs, late }: { readonly limitMs: number; readonly late: string },
+): Promise<T> {
   const giveUp = performance.now() + limitMs;
   for (;;) {
-    const outcome = await job.outcome(trainer, id).catch((error: unknown) => {
+    const answer = await ask().catch((error: unknown) => {
       if (ZmeshError.from(error).code !== 'UNAVAILABLE') throw error;
       return undefined;
     });
-    if (outcome !== undefined) return outcome;
-    if (performance.now() > giveUp) throw new Error(`the ${job.kind} ${id} was not over after ${limitMs} ms`);
+    if (answer !== undefined) return answer;
+    if (performance.now() > giveUp) throw new Error(late);
     await sleep(100);
   }
 }

@@ -8,7 +8,7 @@ import { lastFirst } from '../support/cleanup.js';
 import { withNats } from '../support/nats.js';
 import type { ChaosMesh } from './chaos-mesh.js';
 import type { Report } from './report.js';
-import { SMALL_JOBS, type SmallJob, untilOver } from './trainer-jobs.js';
+import { SMALL_JOBS, type SmallJob, startThroughOutages, untilOver } from './trainer-jobs.js';
 import { enumerateWrites, type JobWrite, TRAINER_WRITES } from './trainer-writes.js';
 
 /** What the kills of trainers need. */
@@ -28,6 +28,9 @@ type Moment = (typeof MOMENTS)[number];
 const OVER_LIMIT_MS = 180_000;
 const DEATH_LIMIT_MS = 120_000;
 const AT_ONCE = 4;
+const REQUEST_ID = 'the-same';
+/** How often it is told how far the kills are. */
+const TOLD_EVERY = 20;
 
 /**
  * Kills a trainer with SIGKILL before and after what a run and a search keep in NATS, every kind of it, each in a NATS of its
@@ -43,16 +46,19 @@ export async function killTrainers({ mesh, report, rounds, folder }: TrainerKill
     for (const subject of new Set(unknown))
       report.fault(`a ${job.kind} publishes to ${subject}, which no list has`);
     const kills = spread(writes, rounds).flatMap((write) => MOMENTS.map((moment) => ({ write, moment })));
+    const all = kills.length;
     const notReached: string[] = [];
+    let done = 0;
     const worker = async (): Promise<void> => {
       for (let kill = kills.shift(); kill; kill = kills.shift()) {
         const what = `${job.kind}, ${kill.moment} ${kill.write.write.what} (${kill.write.number})`;
         const outcome = await killAt(mesh, job, kill).catch((error: Error) => error.message);
         if (outcome === undefined) notReached.push(what);
         else report.check(outcome === calm, `${what}: ${outcome} instead of ${calm}`);
+        done += 1;
+        if (done % TOLD_EVERY === 0) report.say(`  ${done} of ${all} trainers killed`);
       }
     };
-    const all = kills.length;
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
     for (const what of notReached) report.fault(`never reached: ${what}`);
     report.say(
@@ -79,7 +85,8 @@ function undisturbed(mesh: ChaosMesh, job: SmallJob, file: string): Promise<stri
     const nats = await withNats(t);
     const { address } = await startTrainer(mesh, nats.url, { ZMESH_TEST_WRITES: file });
     const trainer = trainerAt(t, address);
-    const outcome = await untilOver(job, trainer, await job.start(trainer, 'the-same'), OVER_LIMIT_MS);
+    const id = await startThroughOutages(job, trainer, REQUEST_ID, OVER_LIMIT_MS);
+    const outcome = await untilOver(job, trainer, id, OVER_LIMIT_MS);
     // The job leaves the queue after its end is told.
     await sleep(500);
     return outcome;
@@ -99,15 +106,16 @@ function killAt(
       ZMESH_TEST_KILL_NUMBER: String(number),
       ZMESH_TEST_KILL_MOMENT: moment,
     });
-    // It may die under the very call.
-    await job.start(trainerAt(t, victim.address), 'the-same').catch(() => {});
+    // It may die under the very call, and is asked no more when its client is closed.
+    void startThroughOutages(job, trainerAt(t, victim.address), REQUEST_ID, DEATH_LIMIT_MS).catch(() => {});
     if (!(await isGone(victim.pid))) {
       process.kill(victim.pid, 'SIGKILL');
       return undefined;
     }
     const successor = await startTrainer(mesh, nats.url);
     const trainer = trainerAt(t, successor.address);
-    const outcome = await untilOver(job, trainer, await job.start(trainer, 'the-same'), OVER_LIMIT_MS);
+    const id = await startThroughOutages(job, trainer, REQUEST_ID, OVER_LIMIT_MS);
+    const outcome = await untilOver(job, trainer, id, OVER_LIMIT_MS);
     process.kill(successor.pid, 'SIGTERM');
     return outcome;
   });
