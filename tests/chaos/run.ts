@@ -3,11 +3,8 @@
  * `<ZMESH_HOME>/reports/`, exits with 1 if anything was not as it must be, 2 if its arguments are wrong, 130 after Ctrl-C.
  */
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { argumentsOrExit } from '../support/arguments.js';
-import type { Cleanup } from '../support/cleanup.js';
 import { buildOlderVersion, OLDER_COMMIT } from '../upgrade/older-version.js';
 import { startChaosMesh } from './chaos-mesh.js';
 import { PARTS, type Part, USAGE } from './chaos-usage.js';
@@ -17,6 +14,7 @@ import { killUnderLoad } from './kills.js';
 import { longRun } from './long-run.js';
 import { OVERLOAD_SETTINGS, overload } from './overload.js';
 import { askUndisturbed } from './questions.js';
+import { temporaryFolder } from './temporary-folder.js';
 import { killTrainers } from './trainer-kills.js';
 import { mixVersions } from './upgrade.js';
 
@@ -58,9 +56,3 @@ await longRun('chaos', async (run) => {
   const left = PARTS.filter((part) => !wanted.has(part));
   return left.length === 0 ? undefined : `not run: ${left.join(', ')}`;
 });
-
-async function temporaryFolder(t: Cleanup): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'zmesh-chaos-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
