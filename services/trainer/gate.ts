@@ -17,6 +17,15 @@ export interface GateTask {
   readonly pairs: readonly PairedRewards[];
 }
 
+/** What the gate decides about. */
+export interface GateCase {
+  /** The step that was kept; 0 = the start, before any training. */
+  readonly keptStep: number;
+  /** The expert's own task. */
+  readonly own: GateTask;
+  readonly others: readonly GateTask[];
+}
+
 /** The rule of the gate. */
 export interface GateRule {
   /** Fewest questions of the expert's own task, at least 300. Default 300. */
@@ -60,18 +69,19 @@ export interface Verdict {
 }
 
 /**
- * Decides whether an expert may be published. It passes if, on at least `itemsMin` held-out questions of its own task, the lower
+ * Decides whether an expert may be published. It passes if a trained step was kept and if, on at least `itemsMin` held-out questions of its own task, the lower
  * end of the paired bootstrap's 95 % interval is above 0 and, where rewards are right or wrong, the exact McNemar p is
  * below 0.05 too: with a handful of questions that tell the two apart the bootstrap alone would pass chance.
- * Other tasks never fail it, since experts are chosen for each request; harm on them is said.
+ * The start of a run is not quite the base (its first parameters are drawn), so it can differ from it; whatever it scores, it
+ * fails, since no training made it. Other tasks never fail it, since experts are chosen for each request; harm on them is said.
  */
-export function decide(own: GateTask, others: readonly GateTask[], rule: GateRule): Verdict {
+export function decide({ keptStep, own, others }: GateCase, rule: GateRule): Verdict {
   const compared = { ...compare(own, rule.seed), harm: false };
   const rest = others.map((task) => {
     const comparison = compare(task, rule.seed);
     return { ...comparison, harm: comparison.difference.estimate < rule.harmMargin };
   });
-  const failures = failuresOf(compared, rule.itemsMin);
+  const failures = [...trainingFailures(keptStep), ...failuresOf(compared, rule.itemsMin)];
   return {
     passed: failures.length === 0,
     failures,
@@ -102,6 +112,14 @@ function compare({ task, pairs }: GateTask, seed: bigint): Omit<TaskComparison, 
 }
 
 const isBit = (score: number): boolean => score === 0 || score === 1;
+
+/** Why a kept step may not be published whatever it scores: a sentence, or none. */
+export function trainingFailures(keptStep: number): string[] {
+  if (keptStep > 0) return [];
+  return [
+    'nothing trained was kept: no step scored higher on the validation questions than the start before the first (step 0)',
+  ];
+}
 
 function failuresOf({ task, items, difference, rightOrWrong }: TaskComparison, itemsMin: number): string[] {
   const failures: string[] = [];

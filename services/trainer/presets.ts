@@ -71,7 +71,7 @@ const paper: Preset = {
   help: 'The settings of arXiv 2501.06252, table 6: z itself is trained, without normalisation, AdamW 2e-3 and cosine.',
   caution:
     'Table 6 starts z at 0.1: without the sigmoid and the normalisation of its code, every adapted matrix begins at a ' +
-    'tenth of its size and the model answers nonsense. `--init-mean 1` starts at the base. Steps, warm-up, betas, ' +
+    'tenth of its size and the model answers nonsense. `--set init-mean=1` starts at the base. Steps, warm-up, betas, ' +
     "weight decay and patience are not in the paper: PyTorch's defaults, or ours. λ is one of its sweep, 0 to 0.3.",
   algorithm: 'reinforce',
   settings: {

@@ -62,7 +62,10 @@ export async function readRollouts(
   const steps = curve.filter(({ rollouts }) => rollouts !== '');
   const found = step === 0 ? steps.at(-1) : steps.find((one) => one.step === step);
   if (!found) {
-    const message = `step: the run has no answers of step ${step || 'any'} (its last one is ${steps.at(-1)?.step ?? 'none'})`;
+    const last = steps.at(-1)?.step;
+    const none = 'step: no step of the run has answers: none is done, or its algorithm samples none';
+    const message =
+      last === undefined ? none : `step: step ${step} has no answers; the last that has is ${last}`;
     throw new ZmeshError('INVALID_FIELD', message, { field: 'step', value: step });
   }
   const bytes = await desk.store.getObject({ name: found.rollouts, sha256: found.rolloutsSha256 });

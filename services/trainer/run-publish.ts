@@ -34,7 +34,14 @@ const CALL_MS = 60_000;
 export async function publishRun({ run, progress, tested, registry }: FinishedRun): Promise<void> {
   const { claim, spec, data, model, signal } = run;
   const gate = gateValue(tested);
-  const phase = { ...shownRun(claim.record), phase: RunPhase.PUBLISHING, gates: [...tested.results], gate };
+  const phase = {
+    ...shownRun(claim.record),
+    phase: RunPhase.PUBLISHING,
+    gates: [...tested.results],
+    gate,
+    gateFailures: [...tested.failures],
+    gateWarnings: [...tested.warnings],
+  };
   await claim.save(runChange(phase));
   const { state } = progress;
   const { normalisation } = runSettings(state.training);

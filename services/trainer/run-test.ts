@@ -1,7 +1,7 @@
 import { type GateResult, RunPhase } from '#proto/zmesh/v1/trainer.js';
 import type { TaskItem } from '#shared/tasks/task.js';
 import { withSpan } from '#shared/telemetry/spans.js';
-import { decide, type GateTask, type TaskComparison } from './gate.js';
+import { decide, type GateTask, type TaskComparison, trainingFailures } from './gate.js';
 import { type RunSettings, runSettings } from './loop.js';
 import type { RunAtWork, RunProgress } from './run-job.js';
 import { gateOf } from './run-spec.js';
@@ -22,6 +22,13 @@ export interface RunTest {
 export async function testRun(run: RunAtWork, { state }: RunProgress): Promise<RunTest> {
   const { claim, spec, data } = run;
   const rule = gateOf(spec.gate);
+  const { step: keptStep, multipliers } = state.best!;
+  const untested = (why: string): RunTest => ({
+    passed: undefined,
+    failures: [...trainingFailures(keptStep), why],
+    warnings: [],
+    results: [],
+  });
   if (rule.skip) return untested('the test was skipped');
   if (data.test.length < rule.itemsMin)
     return untested(
@@ -29,7 +36,6 @@ export async function testRun(run: RunAtWork, { state }: RunProgress): Promise<R
     );
   await claim.save(runChange({ ...shownRun(claim.record), phase: RunPhase.TESTING }));
   const settings = runSettings(state.training);
-  const multipliers = state.best!.multipliers;
   const compare = (task: string, items: readonly TaskItem[]): Promise<GateTask> =>
     withSpan(`test ${task}`, {}, async () => {
       const base = await scores(run, settings, items, undefined);
@@ -42,12 +48,8 @@ export async function testRun(run: RunAtWork, { state }: RunProgress): Promise<R
   const own = await compare(spec.task!.name, data.test);
   const others: GateTask[] = [];
   for (const { name, items } of data.others) if (items.length > 0) others.push(await compare(name, items));
-  const verdict = decide(own, others, { ...rule, seed: spec.seed });
+  const verdict = decide({ keptStep, own, others }, { ...rule, seed: spec.seed });
   return { ...verdict, results: [verdict.own, ...verdict.others].map(resultOf) };
-}
-
-function untested(why: string): RunTest {
-  return { passed: undefined, failures: [why], warnings: [], results: [] };
 }
 
 /** Rewards of greedy answers. */

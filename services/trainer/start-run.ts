@@ -1,6 +1,7 @@
 import { JobState } from '#proto/zmesh/v1/adaptation.js';
 import { ExpertGate } from '#proto/zmesh/v1/expert_registry.js';
 import { type Run, RunPhase, RunSpec, type StartRunRequest } from '#proto/zmesh/v1/trainer.js';
+import { ZmeshError } from '#shared/errors.js';
 import { requestIdOr } from '#shared/ids.js';
 import { timestamp } from '#shared/timestamp.js';
 import { checkNames } from './check-names.js';
@@ -36,6 +37,9 @@ export async function startRun(
   const asked = checkRunSpec(request.spec);
   const data = readRunData(asked, dataBytesMax);
   const { algorithm, settings } = chooseRun(asked);
+  const fault = algorithm.questionFault(data.train);
+  if (fault !== undefined)
+    throw new ZmeshError('INVALID_FIELD', `spec.task.train: ${fault}`, { field: 'spec.task.train' });
   const model = await findModel(mesh, asked.model, signal);
   layoutOf(model.matrices, String(settings.matrices));
   await checkNames(mesh, asked, { model: model.served.name, routedAlias, signal });
@@ -58,6 +62,8 @@ export async function startRun(
         expert: '',
         gate: ExpertGate.UNSPECIFIED,
         gates: [],
+        gateFailures: [],
+        gateWarnings: [],
         failure: undefined,
         createdAt: timestamp(new Date()),
         startedAt: undefined,

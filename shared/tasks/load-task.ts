@@ -73,7 +73,9 @@ function checked(
   }
   if (faults.length === 0) faults.push(...crossSplitFaults(placed, sharedPrompts));
   if (faults.length === 0 && SPLITS.every((name) => placed[name].length === 0))
-    faults.push(`${path}: holds no question`);
+    faults.push(
+      `${path}: holds no question; a task is a folder with train.jsonl, val.jsonl and test.jsonl, or one such file`,
+    );
   throwFaults(faults);
   return placed;
 }

@@ -48,6 +48,11 @@ const lines = (task: string, split: string, from: number, to: number): Uint8Arra
       .join('\n'),
   );
 
+/** A question whose answer is not told: something to be rewarded for, nothing to imitate. */
+const UNANSWERED = Buffer.from(
+  JSON.stringify({ id: 'unanswered', prompt: 'What is 1 + 1?', verifier: { type: 'number', value: '2' } }),
+);
+
 /** Where the test of the outcome does not matter it is left out: 300 questions take their time. */
 const UNTESTED = { itemsMin: undefined, others: [], harmMargin: undefined, skip: true };
 const TESTED: Partial<RunSpec> = {
@@ -242,6 +247,7 @@ describe('training runs', { concurrency: 1 }, () => {
       [{ algorithm: 'magic' }, 'INVALID_FIELD'],
       [{ preset: 'magic' }, 'INVALID_FIELD'],
       [{ settings: { steps: '0', population: 'x' } }, 'INVALID_FIELD'],
+      [{ algorithm: 'next-token', task: { ...specOf('x').task!, train: UNANSWERED } }, 'INVALID_FIELD'],
       [{ settings: { matrices: 'no.such.weight' } }, 'UNKNOWN_MATRIX'],
       [{ task: { ...specOf('x').task!, test: specOf('x').task!.train } }, 'INVALID_FIELD'],
     ];

@@ -2,7 +2,7 @@ import type { Run } from '#proto/zmesh/v1/trainer.js';
 import { linePlot } from '#shared/plots/line-plot.js';
 import { renderSvg } from '#shared/plots/theme.js';
 import { renderTable } from '../render/table.js';
-import { stateName } from './render.js';
+import { shortStateName } from './render.js';
 
 /** Runs as columns: what came out first, then every fact and setting in which they differ. */
 export function renderRunComparison(runs: readonly Run[]): string {
@@ -45,7 +45,7 @@ function outcomes(runs: readonly Run[]): Row[] {
   const total = (run: Run, of: 'tokens' | 'seconds'): string =>
     run.curve.reduce((sum, step) => sum + Number(step[of]), 0).toFixed(0);
   return [
-    ['state', ...runs.map(stateName)],
+    ['state', ...runs.map(shortStateName)],
     ['best validation', ...runs.map(best)],
     ['held out, against base', ...runs.map(gate)],
     ['tokens sampled', ...runs.map((run) => total(run, 'tokens'))],

@@ -4,35 +4,63 @@ import { type GateResult, type Run, RunPhase, type RunStep } from '#proto/zmesh/
 import { renderFacts, renderTable } from '../render/table.js';
 import { shortName } from '../render/units.js';
 
-const COLUMNS = ['step', 'reward', 'KL', 'gradient', 'tokens/s', 'seconds', 'validation', 'best'] as const;
-const WIDTH = 11;
+/** Columns and their widths. A step leaves empty what its algorithm does not have. */
+const COLUMNS = {
+  step: 9,
+  reward: 9,
+  loss: 10,
+  KL: 8,
+  gradient: 10,
+  'tokens/s': 10,
+  seconds: 9,
+  validation: 12,
+  kept: 11,
+} as const;
 
 /** The first line of a run's growing table. */
 export function stepHeader(): string {
-  return `${COLUMNS.map((title) => title.padStart(WIDTH)).join('')}\n`;
+  return lineOf(Object.keys(COLUMNS));
 }
 
 /** One step of a run as a line; of a step that was shown before, its validation alone. */
 export function stepLine(step: RunStep, { again = false }: { readonly again?: boolean } = {}): string {
-  const trained = step.answers > 0 && !again;
-  const cells = [
+  const trained = step.seconds > 0 && !again;
+  const has = (name: keyof typeof METRICS_OF): boolean => trained && METRICS_OF[name] in step.metrics;
+  return lineOf([
     `${step.step}/${step.steps}`,
-    trained ? step.reward.toFixed(3) : '',
-    trained && step.kl !== 0 ? step.kl.toFixed(3) : '',
-    trained ? step.gradientNorm.toPrecision(3) : '',
-    trained && step.seconds > 0 ? (Number(step.tokens) / step.seconds).toFixed(0) : '',
+    has('reward') ? step.reward.toFixed(3) : '',
+    has('loss') ? step.loss.toFixed(3) : '',
+    has('KL') && step.kl !== 0 ? step.kl.toFixed(3) : '',
+    has('gradient') ? step.gradientNorm.toPrecision(3) : '',
+    trained && step.tokens > 0n ? (Number(step.tokens) / step.seconds).toFixed(0) : '',
     trained ? step.seconds.toFixed(1) : '',
     step.validation === undefined ? '' : step.validation.toFixed(3),
     `${step.bestValidation.toFixed(3)}@${step.bestStep}`,
-  ];
-  return `${cells.map((cell) => cell.padStart(WIDTH)).join('')}\n`;
+  ]);
 }
 
-/** A run's state in words. */
-export function stateName({ state, phase, failure }: Run): string {
-  const name = STATE_NAMES.get(state) ?? String(state);
-  if (failure) return `${name}: ${failure.message} (${failure.reason})`;
-  return state === JobState.RUNNING && phase !== RunPhase.UNSPECIFIED ? `${PHASE_NAMES.get(phase)}` : name;
+/** What algorithms call what a column shows. */
+const METRICS_OF = { reward: 'reward', loss: 'loss', KL: 'kl', gradient: 'gradient-norm' } as const;
+
+function lineOf(cells: readonly string[]): string {
+  const widths = Object.values(COLUMNS);
+  return `${cells.map((cell, i) => cell.padStart(widths[i]!)).join('')}\n`;
+}
+
+/** A run's state in words, with what went wrong in a sentence. */
+export function stateName(run: Run): string {
+  const { failure } = run;
+  return failure ? `${stateWord(run)}: ${failure.message} (${failure.reason})` : stateWord(run);
+}
+
+/** A run's state in a word or two, what went wrong by its reason alone: for tables. */
+export function shortStateName(run: Run): string {
+  return run.failure ? `${stateWord(run)}: ${run.failure.reason}` : stateWord(run);
+}
+
+function stateWord({ state, phase }: Run): string {
+  const training = state === JobState.RUNNING && phase !== RunPhase.UNSPECIFIED;
+  return (training ? PHASE_NAMES.get(phase) : STATE_NAMES.get(state)) ?? String(state);
 }
 
 const lower = (names: Readonly<Record<string, number>>): ReadonlyMap<number, string> =>
@@ -42,7 +70,9 @@ const PHASE_NAMES = lower(RunPhase);
 
 /** What became of a run. */
 export function renderRunResult(run: Run): string {
-  return `${renderFacts(facts(run))}${run.gates.length > 0 ? `\n${renderGates(run.gates)}` : ''}`;
+  const notes = [...run.gateFailures, ...run.gateWarnings.map((warning) => `harm: ${warning}`)];
+  const told = notes.length > 0 ? `\n${notes.map((note) => `- ${note}\n`).join('')}` : '';
+  return `${renderFacts(facts(run))}${told}${run.gates.length > 0 ? `\n${renderGates(run.gates)}` : ''}`;
 }
 
 /** Runs as a table. */
@@ -63,7 +93,7 @@ export function renderRuns(runs: readonly Run[]): string {
       `${run.spec?.model}/${run.spec?.expert}`,
       run.spec?.task?.name ?? '',
       run.spec?.algorithm ?? '',
-      stateName(run),
+      shortStateName(run),
       gateName(run.gate),
       run.expert === '' ? '' : shortName(run.expert),
       isoTime(run.createdAt),
@@ -105,9 +135,14 @@ function facts(run: Run): [string, string][] {
     ['gate', gateName(run.gate) || 'not tested'],
     ['task', `${run.spec?.task?.name}, data ${run.dataSha256.slice(0, 12)}`],
     ['algorithm', `${run.spec?.algorithm}, preset ${run.spec?.preset || 'default'}, seed ${run.spec?.seed}`],
-    ['best', best ? `validation ${best.bestValidation.toFixed(3)} after step ${best.bestStep}` : ''],
+    ['kept', best ? keptText(best) : ''],
     ['attempts', run.attempts > 1 ? String(run.attempts) : ''],
   ];
+}
+
+function keptText({ bestStep, bestValidation, step, steps }: RunStep): string {
+  const at = bestStep === 0 ? 'step 0, the start before training' : `step ${bestStep}`;
+  return `${at}, validation ${bestValidation.toFixed(3)}; ${step} of ${steps} steps done`;
 }
 
 function gateName(gate: ExpertGate): string {

@@ -114,6 +114,8 @@ export interface Algorithm {
   readonly settings: Readonly<Record<string, SettingRule>>;
   /** What is wrong with sound settings together, one line each. */
   faults(settings: SettingValues): string[];
+  /** Why it cannot learn from these training questions, if it cannot. */
+  questionFault(items: readonly TaskItem[]): string | undefined;
   /** The state before the first step. */
   begin(model: readonly SpectralMatrix[], settings: SettingValues, seed: bigint): TrainingState;
   /** One step on these items. */

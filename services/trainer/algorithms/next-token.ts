@@ -1,5 +1,5 @@
+import assert from 'node:assert/strict';
 import type { SettingRule, Settings } from '#shared/config.js';
-import { ZmeshError } from '#shared/errors.js';
 import type { TaskItem } from '#shared/tasks/task.js';
 import { drawStream } from '../draws.js';
 import type { TrainingState } from '../state.js';
@@ -30,6 +30,7 @@ export const nextToken: Algorithm = {
   help: 'Imitation: the known answers of the task become more likely. Rollouts and rewards play no part.',
   settings: SETTINGS,
   faults: () => [],
+  questionFault,
   begin: (model, settings, seed) => beginGradient('next-token', model, settings, seed),
   step,
   multipliers: gradientMultipliers,
@@ -56,7 +57,13 @@ async function step(
   };
 }
 
-/** The answer that is learnt. Throws INVALID_FIELD for a question without one. */
+function questionFault(items: readonly TaskItem[]): string | undefined {
+  const without = items.filter(({ answers }) => answers.length === 0);
+  if (!without[0]) return undefined;
+  return `${without.length} of ${items.length} questions have no known answer ("answers"), e.g. "${without[0].id}", and next-token learns nothing else`;
+}
+
+/** The answer that is learnt. */
 function targetOf(
   { seed, step: at }: TrainingState,
   { id, answers }: TaskItem,
@@ -64,15 +71,7 @@ function targetOf(
   choice: NextTokenSettings['target'],
 ): string {
   const [first] = answers;
-  if (first === undefined)
-    throw new ZmeshError(
-      'INVALID_FIELD',
-      `question ${id} has no known answer, and next-token learns nothing else`,
-      {
-        field: 'task',
-        value: id,
-      },
-    );
+  assert(first !== undefined, `question ${id} has no known answer: a run with such questions does not start`);
   if (choice === 'first') return first;
   if (choice === 'longest') return answers.reduce((best, text) => (text.length > best.length ? text : best));
   const draw = drawStream({ seed, step: at, purpose: 'target', index }).uniform();

@@ -37,6 +37,7 @@ export const reinforce: Algorithm = {
   help: 'Policy gradient: answers are sampled and rewarded, better than expected ones become more likely.',
   settings: SETTINGS,
   faults,
+  questionFault: () => undefined,
   begin: (model, settings, seed) => beginGradient('reinforce', model, settings, seed),
   step,
   multipliers: gradientMultipliers,

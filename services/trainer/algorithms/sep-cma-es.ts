@@ -53,6 +53,7 @@ export const sepCmaEs: Algorithm = {
   help: 'Search without gradients: candidates are tried and the better ones followed. Needs nothing but answers.',
   settings: SETTINGS,
   faults,
+  questionFault: () => undefined,
   begin,
   step,
   multipliers: (state) => multipliersAt(state, vectorOf(state, 'mean')),

@@ -142,7 +142,7 @@ async function change(
 
 /**
  * The job that an id, or a unique beginning of at least 6 characters, names; from memory, so also while the store is away.
- * Throws MISSING_FIELD, INVALID_FIELD (several begin so), UNKNOWN_JOB, FORMAT_NEWER (a newer trainer wrote it), CORRUPT.
+ * Throws MISSING_FIELD, INVALID_FIELD (too short, or several begin so), UNKNOWN_JOB, FORMAT_NEWER (a newer trainer wrote it), CORRUPT.
  */
 export function findJob(view: JobView, kind: JobKind, id: string): JobRecord {
   if (id === '') throw new ZmeshError('MISSING_FIELD', 'id: is missing', { field: 'id' });
@@ -155,6 +155,10 @@ export function findJob(view: JobView, kind: JobKind, id: string): JobRecord {
   if (matches.length > 1) {
     const message = `id: ${matches.length} of the ${kind}s begin with "${id}"; give more digits`;
     throw new ZmeshError('INVALID_FIELD', message, { field: 'id', value: id });
+  }
+  if (id.length < ID_PREFIX_MIN) {
+    const message = `id: "${id}" is the beginning of an id; at least ${ID_PREFIX_MIN} digits are needed`;
+    throw new ZmeshError('INVALID_FIELD', message, { field: 'id', limit: ID_PREFIX_MIN, value: id });
   }
   if (!matches[0]) throw unknownJob({ kind, id });
   return matches[0].record;

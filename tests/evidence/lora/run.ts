@@ -110,7 +110,10 @@ async function test(
   { task, data, seed, signal }: LoraRunOptions,
   trials: LoraTrials,
   trained: {
-    readonly best: { readonly multipliers: Parameters<LoraTrials['sample']>[0]['multipliers'] };
+    readonly best: {
+      readonly step: number;
+      readonly multipliers: Parameters<LoraTrials['sample']>[0]['multipliers'];
+    };
     readonly state: TrainingState;
   },
 ) {
@@ -126,5 +129,6 @@ async function test(
   const base = await answersOf(data.test, undefined);
   const expert = await answersOf(data.test, trained.best.multipliers);
   const pairs = data.test.map(({ id }, i) => ({ id, base: base[i]!, expert: expert[i]! }));
-  return decide({ task, pairs }, [], { ...GATE_DEFAULTS, seed });
+  const gateCase = { keptStep: trained.best.step, own: { task, pairs }, others: [] };
+  return decide(gateCase, { ...GATE_DEFAULTS, seed });
 }

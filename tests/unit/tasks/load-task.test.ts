@@ -193,6 +193,8 @@ test('task.json may point at published data', async (t) => {
 
 test('paths without a task are refused with what is missing', async (t) => {
   const path = await folder(t, { 'task.json': {} });
-  await assert.rejects(loadTask(path), { message: `bad tasks:\n${path}: holds no question` });
+  await assert.rejects(loadTask(path), {
+    message: /: holds no question; a task is a folder with train\.jsonl/,
+  });
   await assert.rejects(loadTask(join(path, 'x')), { message: /there is no such file or folder$/ });
 });

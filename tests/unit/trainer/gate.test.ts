@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decide, GATE_DEFAULTS, type GateTask } from '#services/trainer/gate.js';
+import { decide as decideCase, GATE_DEFAULTS, type GateRule, type GateTask } from '#services/trainer/gate.js';
 import { gateOf } from '#services/trainer/run-spec.js';
 import type { ZmeshError } from '#shared/errors.js';
 import { heldOut } from '#shared/tasks/held-out.js';
 import { question } from './softmax-policy.js';
 
 const RULE = { ...GATE_DEFAULTS, seed: 1n };
+
+/** The verdict on an expert whose kept step was trained. */
+const decide = (own: GateTask, others: readonly GateTask[], rule: GateRule) =>
+  decideCase({ keptStep: 5, own, others }, rule);
 
 /** A task of ±1 rewards: both right, only the base, only the expert, none. */
 function task(name: string, both: number, base: number, expert: number, none: number): GateTask {
@@ -27,6 +31,16 @@ test('a clear gain on 300 questions passes, with both tests shown', () => {
   // scipy 1.17: bootstrap [0.033, 0.137]; binomtest(20, 65).pvalue.
   assert(Math.abs(difference.low - 0.0333) < 0.004 && Math.abs(difference.high - 0.1367) < 0.004);
   assert(Math.abs(rightOrWrong!.p - 0.0026263768106840374) < 1e-12);
+});
+
+test('the start of a run does not pass, whatever it scores: nothing trained was kept', () => {
+  const own = task('sums', 100, 20, 45, 135);
+  const { passed, failures } = decideCase({ keptStep: 0, own, others: [] }, RULE);
+  assert.equal(passed, false);
+  assert.deepEqual(failures, [
+    'nothing trained was kept: no step scored higher on the validation questions than the start before the first (step 0)',
+  ]);
+  assert.equal(decideCase({ keptStep: 1, own, others: [] }, RULE).passed, true);
 });
 
 test('the same gain on fewer questions does not pass', () => {

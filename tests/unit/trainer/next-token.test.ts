@@ -44,10 +44,11 @@ test('the answer that is learnt is the chosen one, a random one by the run’s d
   assert.equal(new Set(await learnt('random', 1n)).size, 3);
 });
 
-test('a question without a known answer is refused by its id', async () => {
-  const state = nextToken.begin(MODEL, readSettings(nextToken, {}), 1n);
-  await assert.rejects(nextToken.step(state, [{ ...question(4), answers: [] }], softmaxTrials(), signal), {
-    reason: 'INVALID_FIELD',
-    message: /question q4 has no known answer/,
-  });
+test('questions without a known answer are told, with how many and one of them', () => {
+  const without = { ...question(4), answers: [] };
+  assert.equal(nextToken.questionFault([question(1)]), undefined);
+  assert.match(
+    nextToken.questionFault([question(1), without])!,
+    /^1 of 2 questions have no known answer .*"q4"/,
+  );
 });
