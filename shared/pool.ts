@@ -1,6 +1,8 @@
+import { createTurnstile } from './turnstile.js';
+
 /**
- * Runs jobs, at most `concurrency` at once, and resolves when all are done. The first failure stops the pool: no job begins
- * after it, `signal` aborts for those that run, and it is thrown once they have ended.
+ * Runs jobs, at most `concurrency` at once, and resolves when all are done. They begin one at each turn of the event loop: a hundred calls
+ * in one packet would hold up whoever serves them. The first failure stops the pool: no job begins after it, `signal` aborts for those that run, and it is thrown once they have ended.
  */
 export async function runPool<J>(
   jobs: readonly J[],
@@ -10,8 +12,11 @@ export async function runPool<J>(
   const failing = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, failing.signal]) : failing.signal;
   const queue = jobs.values();
+  const turnstile = createTurnstile();
   const worker = async (): Promise<void> => {
     for (const job of queue) {
+      if (signal.aborted) return;
+      await turnstile();
       if (signal.aborted) return;
       await run(job, signal).catch((error: unknown) => failing.abort(error));
     }

@@ -9,6 +9,7 @@ import { ageOf } from '#shared/rpc/age.js';
 import { type Binding, bind } from '#shared/rpc/bind.js';
 import type { CallContext } from '#shared/rpc/call.js';
 import { GEN_AI, ZMESH } from '#shared/telemetry/semconv.js';
+import { createTurnstile } from '#shared/turnstile.js';
 import { computeGradient } from './compute-gradient.js';
 import { generate } from './generate.js';
 import { loadMultipliers } from './load-multipliers.js';
@@ -31,15 +32,21 @@ export function inferenceHandlers({ models, promptBytesMax }: HandlersOptions): 
     const { signal, deadline } = call;
     return { signal, deadline, ageMs: ageOf(call), promptBytesMax };
   };
+  const turnstile = createTurnstile();
+  const inTurn = async ({ priority }: { readonly priority: Priority }): Promise<void> => {
+    if (priorityClass(priority) === 'batch') await turnstile();
+  };
   return bind(InferenceServiceService, {
     async *generateTokens(request, call) {
       const model = models.find(request.model);
       noteRequest(request, model);
+      await inTurn(request);
       yield* generate(model, request, passOptions(call));
     },
     async score(request, call) {
       const model = models.find(request.model);
       noteRequest(request, model);
+      await inTurn(request);
       return score(model, request, passOptions(call));
     },
     async computeGradient(request, { signal }) {
