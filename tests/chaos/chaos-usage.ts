@@ -19,7 +19,7 @@ export const USAGE = {
       default: 2,
       min: 1,
       max: 1000,
-      help: 'how often each kind of process is killed, and at how many publications of each kind a trainer is',
+      help: 'how often each kind of process is killed, and at how many publications of each kind a trainer is; 1000: at every one',
     },
     seed: {
       type: 'number',

@@ -22,8 +22,19 @@ const NAME = 'published-under-fire';
 const PAUSE_MS = 30;
 const TIMEOUT_MS = 10_000;
 
-/** Publishes one version after another of an expert that nothing routes to, each with other vectors and under one alias, `pauseMs` apart (default 30). */
-export async function startPublishing(registry: RegistryClient, pauseMs = PAUSE_MS): Promise<Publishing> {
+/** How fast versions are published. */
+export interface Pace {
+  /** Between two of them. Default 30 ms. */
+  readonly pauseMs?: number;
+  /** So many come first, 30 ms apart, before `startPublishing` resolves. Default none. */
+  readonly ahead?: number;
+}
+
+/** Publishes one version after another of an expert that nothing routes to, each with other vectors and under one alias. */
+export async function startPublishing(
+  registry: RegistryClient,
+  { pauseMs = PAUSE_MS, ahead = 0 }: Pace = {},
+): Promise<Publishing> {
   const { model } = await registry.getModel({ name: EMBEDDED_MODEL }, { timeoutMs: TIMEOUT_MS });
   const multipliers = readVectors(await readFile(join(EMBEDDED_FOLDER, 'experts/math.safetensors')));
   const [[, first]] = [...multipliers] as [[string, Float32Array]];
@@ -51,13 +62,23 @@ export async function startPublishing(registry: RegistryClient, pauseMs = PAUSE_
     );
     acknowledged.set(`${EMBEDDED_MODEL}/${NAME}@${expert!.version}`, sha256Hex(vectors));
   };
+  let number = 1;
+  // A caller whose publish failed does not know what became of it, and repeats it.
+  const publishNext = async (): Promise<void> => {
+    try {
+      await publish(number);
+      number += 1;
+    } catch (error) {
+      refusals.push(ZmeshError.from(error).reason);
+    }
+  };
+  for (const _ of Array(ahead)) {
+    await publishNext();
+    await sleep(PAUSE_MS);
+  }
   const running = (async () => {
-    for (let number = 1; !stopped; number += 1) {
-      // A caller whose publish failed does not know what became of it, and repeats it.
-      await publish(number).catch((error: unknown) => {
-        refusals.push(ZmeshError.from(error).reason);
-        number -= 1;
-      });
+    while (!stopped) {
+      await publishNext();
       await sleep(pauseMs);
     }
   })();
