@@ -124,7 +124,8 @@ function seek(view: CatalogView, name: FullName, field: string): CatalogEntry | 
   const versions = view.versions(name.model, name.expert);
   const miss = (reason: Reason, what: string): ZmeshError =>
     new ZmeshError(reason, what, { field, names: { expert: formatExpertName(name), model: name.model } });
-  if (versions.length === 0) return miss('UNKNOWN_EXPERT', `${name.model} has no expert "${name.expert}"`);
+  if (versions.length === 0)
+    return miss('UNKNOWN_EXPERT', `${name.model} has no expert or adaptation "${name.expert}"`);
   if (!isVersionPrefix(name.selector)) {
     const version = view.alias(name.model, name.expert, name.selector);
     const found = versions.find((entry) => entry.version === version);

@@ -24,7 +24,7 @@ export function findExpert(view: View, model: string, name: string): ExpertEntry
   findModel(view, model);
   const expert = view.experts.get(`${model}/${name}`);
   if (!expert || expert.versions.size === 0) {
-    throw new ZmeshError('UNKNOWN_EXPERT', `${model} has no expert ${name}`, {
+    throw new ZmeshError('UNKNOWN_EXPERT', `${model} has no expert or adaptation ${name}`, {
       names: { model, expert: name },
     });
   }

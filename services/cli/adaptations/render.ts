@@ -56,7 +56,7 @@ export function renderAdaptations(adaptations: readonly Adaptation[]): string {
   );
 }
 
-function candidatesTable({ candidates, chosen }: AdaptationResult): string {
+function candidatesTable({ candidates, chosen, arms }: AdaptationResult): string {
   const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(2)}`;
   return renderTable(
     [
@@ -75,7 +75,9 @@ function candidatesTable({ candidates, chosen }: AdaptationResult): string {
         ? ''
         : `${signed(one.difference)} [${signed(one.differenceLow)}, ${signed(one.differenceHigh)}]`,
       one.logLikelihood === undefined ? '' : one.logLikelihood.toFixed(3),
-      one.kind === chosen && chosen !== AdaptationCandidate.EXPERT ? 'chosen' : '',
+      one.kind === chosen && (one.kind !== AdaptationCandidate.EXPERT || one.expert === arms[0]?.expert)
+        ? 'chosen'
+        : '',
     ]),
   );
 }
@@ -90,7 +92,8 @@ function mixtureText({ arms }: AdaptationResult): string {
     .join(' + ');
 }
 
-function stateText({ state, failure }: Adaptation): string {
+/** Where a search is, and why it failed if it did. */
+export function stateText({ state, failure }: Adaptation): string {
   const name = STATES.get(state) ?? String(state);
   return failure ? `${name}: ${failure.message} (${failure.reason})` : name;
 }

@@ -10,7 +10,7 @@ import { canonicalJson } from '#shared/tasks/hash.js';
 import { parseTaskItems } from '#shared/tasks/parse.js';
 import type { TaskItem } from '#shared/tasks/task.js';
 import { followSearch } from '../adaptations/follow.js';
-import { renderAdaptation, renderAdaptationProgress } from '../adaptations/render.js';
+import { renderAdaptation, renderAdaptationProgress, stateText } from '../adaptations/render.js';
 import { DISPATCHER_OPTION, withDispatcher } from '../clients.js';
 import { defineCommand, UsageError } from '../command.js';
 import { EXIT } from '../exit-codes.js';
@@ -136,7 +136,8 @@ export async function showSearch(
   let last: Adaptation | undefined;
   try {
     for await (const event of events) {
-      if (!last) io.err.write(`adaptation ${event.adaptation?.id}\n`);
+      if (!last && event.adaptation)
+        io.err.write(`adaptation ${event.adaptation.id}: ${stateText(event.adaptation)}\n`);
       if (event.adaptation) last = event.adaptation;
       if (event.progress)
         progress.update(event.progress.done, event.progress.total, renderAdaptationProgress(event.progress));

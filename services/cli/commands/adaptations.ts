@@ -1,4 +1,4 @@
-import { Adaptation } from '#proto/zmesh/v1/adaptation.js';
+import { Adaptation, JobState } from '#proto/zmesh/v1/adaptation.js';
 import { followSearch } from '../adaptations/follow.js';
 import { renderAdaptation, renderAdaptations } from '../adaptations/render.js';
 import { DISPATCHER_OPTION, TRAINER_OPTION, withDispatcher, withTrainer } from '../clients.js';
@@ -80,6 +80,7 @@ export const adaptationsCancel = defineCommand({
       if (!adaptation) throw new Error('the dispatcher sent no adaptation');
       if (values.json) writeJson(io.out, Adaptation.toJSON(adaptation));
       else io.out.write(renderAdaptation(adaptation));
+      if (adaptation.state === JobState.RUNNING) io.err.write('it ends as soon as its trainer hears of it\n');
       return EXIT.ok;
     }),
 });

@@ -47,7 +47,7 @@ export const expertsShow = defineCommand({
       const filter = { model: name.model, name: name.expert, includeRetired: true };
       const versions = await listAll(experts, io, filter);
       if (versions.length === 0)
-        throw new ZmeshError('UNKNOWN_EXPERT', `${name.model} has no expert ${name.expert}`);
+        throw new ZmeshError('UNKNOWN_EXPERT', `${name.model} has no expert or adaptation ${name.expert}`);
       if (values.json) writeJson(io.out, versions.map(ExpertVersion.toJSON));
       else io.out.write(renderExperts(versions));
       return EXIT.ok;

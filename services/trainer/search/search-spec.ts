@@ -21,6 +21,7 @@ export const EXAMPLES_MIN = 3;
 export const EXAMPLES_MAX = 64;
 const DESCRIPTION_BYTES_MAX = 512;
 const REFERENCE_BYTES_MAX = 64 * 1024;
+const FOLDS_MAX = 20;
 
 /** Settings of a search, complete. */
 export interface SearchSettings {
@@ -147,7 +148,7 @@ export function readSearchSettings(
     deploy: deployOf(given?.deploy ?? SearchDeploy.BEST, faults),
     perMatrix: given?.perMatrix ?? false,
     sumToOne: given?.sumToOne ?? false,
-    folds: given?.folds ? within('folds', given.folds, 2, 20, true) : 0,
+    folds: given?.folds ? within('folds', given.folds, 2, Math.min(FOLDS_MAX, examples.length), true) : 0,
     tokenBudget: Number(given?.tokenBudget ?? 0n),
     maxTokens: within('max_tokens', given?.maxTokens ?? 256, 1, 1_048_576, true),
     baseArm: !(given?.withoutBaseArm ?? false),

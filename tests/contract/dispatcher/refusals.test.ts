@@ -182,7 +182,7 @@ test('a name that neither the view nor the registry has is refused as the view k
   const { client, registry } = await startBench(t, { publish: publishThree });
   registry.away = true;
   for (const [name, reason, text] of [
-    ['nobody', 'UNKNOWN_EXPERT', 'nano has no expert "nobody"'],
+    ['nobody', 'UNKNOWN_EXPERT', 'nano has no expert or adaptation "nobody"'],
     ['math@beta', 'UNKNOWN_ALIAS', 'nano/math has no alias "beta"'],
     ['math@0123456789', 'UNKNOWN_VERSION', 'nano/math has no version "0123456789"'],
   ] as const)

@@ -80,7 +80,7 @@ describe('adaptations', () => {
       'an unknown expert',
       () => adaptation([arm(`nobody@${math}`, 1)]),
       'UNKNOWN_EXPERT',
-      /has no expert nobody/,
+      /has no expert or adaptation nobody/,
     ],
     [
       'another expert\u2019s version',

@@ -63,7 +63,7 @@ testRefusals(registry, 'requests about', [
     call: () => client.getExpert({ name: 'toy/chess@stable' }),
     reason: 'UNKNOWN_EXPERT',
     code: 'NOT_FOUND',
-    message: 'toy has no expert chess',
+    message: 'toy has no expert or adaptation chess',
   },
   {
     title: 'an unknown alias',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { AdaptationExample, AdaptationSettings } from '#proto/zmesh/v1/adaptation.js';
 import type { Mixture } from '#proto/zmesh/v1/common.js';
 import { afterGeneration, beginCem, type CemSettings, candidatesOf } from '#services/trainer/search/cem.js';
 import { ScoreTable } from '#services/trainer/search/scores.js';
@@ -17,6 +18,7 @@ import {
   totalSteps,
   waveOf,
 } from '#services/trainer/search/search.js';
+import { readSearchSettings } from '#services/trainer/search/search-spec.js';
 import { stepsPerSpan } from '#services/trainer/search/search-trace.js';
 import { type Contender, foldsOf, select } from '#services/trainer/search/select.js';
 import { alphaKey, alphaOf, mixtureOf, type SearchSpace } from '#services/trainer/search/space.js';
@@ -296,6 +298,19 @@ describe('the selection', () => {
   it('says when three examples cannot show it', () => {
     const { statement } = select([contender('base', [0, 0, 0]), contender('expert', [1, 1, 0], A)]);
     assert.match(statement, /so few examples cannot show it/);
+  });
+
+  it('refuses more folds than examples', () => {
+    const examples = Array.from({ length: 4 }, (_, i) =>
+      AdaptationExample.create({ prompt: `${i}`, reference: 'a' }),
+    );
+    const settings = (folds: number): AdaptationSettings =>
+      AdaptationSettings.fromPartial({ folds } as never);
+    assert.equal(readSearchSettings(settings(4), examples).folds, 4);
+    assert.throws(() => readSearchSettings(settings(5), examples), {
+      reason: 'INVALID_FIELD',
+      message: 'spec.settings: folds must be a whole number in [2, 4], not 5',
+    });
   });
 
   it('leaves one out up to ten examples, then deals five folds, or as many as asked for', () => {
