@@ -12,10 +12,10 @@ export interface MeshProcesses {
   keep(
     name: string,
     logFile: string,
-    start: (address: string | undefined) => Promise<Incarnation>,
+    start: (before: Incarnation | undefined) => Promise<Incarnation>,
   ): Promise<string>;
   /**
-   * Starts one of our services `count` times and keeps each alive at its address; the addresses. The first has the given
+   * Starts one of our services `count` times and keeps each alive at its addresses, that of its metrics too; returns where they are called. The first has the given
    * port, further ones have free ports and are named `<name>-2`, `<name>-3`, …
    */
   service(
@@ -77,9 +77,11 @@ export function meshProcesses(options: {
         const first = number === 1 ? value : 0;
         const logFile = join(logs, `${replica}.log`);
         rmSync(logFile, { force: true });
-        const start = (address: string | undefined): Promise<Incarnation> => {
-          const port = String(address ? portOf(address) : first);
-          const given = { ...base, ...env, [variable]: port, [http]: number === 1 ? httpPort : shared };
+        const start = (before: Incarnation | undefined): Promise<Incarnation> => {
+          const port = before?.address ? portOf(before.address) : first;
+          // Whoever scrapes it goes by its address, too.
+          const scraped = before?.httpAddress ? portOf(before.httpAddress) : number === 1 ? httpPort : shared;
+          const given = { ...base, ...env, [variable]: String(port), [http]: String(scraped) };
           return startServiceProcess({ name: replica, entry, env: given, logFile, signal });
         };
         addresses.push(await keep(replica, logFile, start));

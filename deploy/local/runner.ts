@@ -111,8 +111,8 @@ async function startNats(processes: MeshProcesses, options: MeshOptions): Promis
   const { home, settings, env, say } = options;
   const { path } = await ensureNatsServer({ home, log: say, env });
   const storeDir = join(home, 'nats');
-  return processes.keep('nats-server', join(storeDir, 'nats-server.log'), async (url) => {
-    const port = url ? portOf(url) : settings.natsPort;
+  return processes.keep('nats-server', join(storeDir, 'nats-server.log'), async (before) => {
+    const port = before?.address ? portOf(before.address) : settings.natsPort;
     const started = await startNatsServer({ path, storeDir, port });
     return { ...started, address: started.url };
   });

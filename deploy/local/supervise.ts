@@ -43,13 +43,13 @@ export interface Supervised {
 }
 
 /**
- * Starts a process and keeps it alive: whenever it ends it is started again at the same address, with growing pauses,
+ * Starts a process and keeps it alive: whenever it ends it is started again at the same addresses, with growing pauses,
  * until it ends too often. Rejects if the first start fails.
  */
 export async function supervise(options: {
   readonly name: string;
-  /** Starts one life; `address` is where the one before was called. */
-  readonly start: (address: string | undefined) => Promise<Incarnation>;
+  /** Starts one life; `before` is the one that it follows, whose addresses it takes. */
+  readonly start: (before: Incarnation | undefined) => Promise<Incarnation>;
   readonly say: (line: string) => void;
   /** Told after each restart. */
   readonly restarted?: () => void;
@@ -74,7 +74,7 @@ export async function supervise(options: {
       await sleep(delayMs, undefined, { signal: stopping.signal }).catch(() => {});
       if (stopping.signal.aborted) return undefined;
       try {
-        current = await start(current.address);
+        current = await start(current);
         if (stopping.signal.aborted) return undefined;
         say(`${name} runs again (process ${current.pid})`);
         restarted();

@@ -11,6 +11,7 @@ import { ZmeshError } from '#shared/errors.js';
 import type { Inference } from '#shared/fleet/inference.js';
 import { ARMS_MAX } from '#shared/svf/compose.js';
 import { OTHER } from '#shared/svf/names.js';
+import { recordFirstPass } from '#shared/telemetry/metrics.js';
 import { SPAN, ZMESH } from '#shared/telemetry/semconv.js';
 import { withSpan } from '#shared/telemetry/spans.js';
 import { generateLabel } from './first-pass-generate.js';
@@ -65,6 +66,14 @@ export async function firstPass(question: Question, context: FirstPassContext): 
     const prompt = instructionFor(question.prompt, model, labels);
     const judge = settings.mode === 'score' ? scoreLabels : generateLabel;
     const { summary, ...judgement } = await judge({ ...question, prompt }, context);
+    const timing = timingOf(summary, startMs);
+    recordFirstPass({
+      model: model.name,
+      strategy: question.strategy.kind,
+      durationMs: timing.totalMs,
+      inputTokens: summary.usage?.promptTokens ?? 0,
+      outputTokens: summary.usage?.completionTokens ?? 0,
+    });
     const classification = classify(judgement, settings, classifier?.exact ?? '');
     span.setAttributes({
       [ZMESH.LABEL]: classification.label,
@@ -74,7 +83,7 @@ export async function firstPass(question: Question, context: FirstPassContext): 
     return {
       classification,
       arms: armsFor(classification, labels),
-      timing: timingOf(summary, startMs),
+      timing,
       cache: summary.cache,
       usage: summary.usage,
     };

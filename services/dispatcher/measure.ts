@@ -64,7 +64,7 @@ function outcomeOf(
   method: MeasuredMethod,
   { receipt, failure }: { readonly receipt?: Receipt | undefined; readonly failure?: ZmeshError | undefined },
 ): RequestOutcome {
-  const { firstPass, secondPass, firstPassUsage, usage } = receipt ?? {};
+  const { secondPass, usage } = receipt ?? {};
   return {
     method: `zmesh.v1.DispatcherService/${method}`,
     operation: undefined,
@@ -72,9 +72,8 @@ function outcomeOf(
     strategy: strategy.kind,
     code: failure?.code ?? 'OK',
     durationMs: performance.now() - arrivedMs,
-    inputTokens: (usage?.promptTokens ?? 0) + (firstPassUsage?.promptTokens ?? 0),
+    inputTokens: usage?.promptTokens ?? 0,
     outputTokens: 0,
-    ...(firstPass ? { firstPassMs: firstPass.totalMs } : {}),
     ...(secondPass ? { secondPassMs: secondPass.totalMs } : {}),
     ...(failure ? { failure: failure.reason } : {}),
   };

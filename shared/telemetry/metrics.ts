@@ -23,9 +23,9 @@ export interface RequestOutcome {
   readonly durationMs: number;
   /** From arrival to the first new token, milliseconds; absent if there was none. */
   readonly timeToFirstTokenMs?: number;
-  /** What each pass took that came to its end, milliseconds. */
-  readonly firstPassMs?: number;
+  /** What pass 2 took, milliseconds; absent if it did not come to its end. */
   readonly secondPassMs?: number;
+  /** Tokens of pass 2; pass 1 is recorded when it is over (`recordFirstPass`). */
   readonly inputTokens: number;
   readonly outputTokens: number;
   /** The reason of its failure; absent if it succeeded. */
@@ -68,13 +68,37 @@ export function recordRequest(outcome: RequestOutcome): void {
   const { method, code } = outcome;
   requests.add(1, { ...asked, [RPC.METHOD]: method, [RPC.STATUS_CODE]: code });
   if (failure !== undefined) errors.add(1, { ...asked, [RPC.METHOD]: method, ...failed });
-  if (outcome.inputTokens > 0) tokens.add(outcome.inputTokens, { ...asked, [GEN_AI.TOKEN_TYPE]: 'input' });
-  if (outcome.outputTokens > 0) tokens.add(outcome.outputTokens, { ...asked, [GEN_AI.TOKEN_TYPE]: 'output' });
-  if (outcome.firstPassMs !== undefined)
-    passes.record(outcome.firstPassMs / 1000, { ...asked, [ZMESH.PASS]: 'first' });
+  recordTokens(outcome, asked);
   if (outcome.secondPassMs !== undefined)
     passes.record(outcome.secondPassMs / 1000, { ...asked, [ZMESH.PASS]: 'second' });
   if (outcome.operation) recordGeneration(outcome, asked, failed);
+}
+
+/** A pass 1 that came to its end, whatever becomes of its request. */
+export interface FirstPassOutcome {
+  readonly model: string;
+  /** The strategy asked for. */
+  readonly strategy: string;
+  readonly durationMs: number;
+  readonly inputTokens: number;
+  /** Of the label, where the model wrote it. */
+  readonly outputTokens: number;
+}
+
+/** Records the time of a pass 1 and counts its tokens. */
+export function recordFirstPass(outcome: FirstPassOutcome): void {
+  const { model, strategy, durationMs } = outcome;
+  const asked: Attributes = { [GEN_AI.REQUEST_MODEL]: model, [ZMESH.STRATEGY]: strategy };
+  recordTokens(outcome, asked);
+  passes.record(durationMs / 1000, { ...asked, [ZMESH.PASS]: 'first' });
+}
+
+function recordTokens(
+  { inputTokens, outputTokens }: Pick<RequestOutcome, 'inputTokens' | 'outputTokens'>,
+  asked: Attributes,
+): void {
+  if (inputTokens > 0) tokens.add(inputTokens, { ...asked, [GEN_AI.TOKEN_TYPE]: 'input' });
+  if (outputTokens > 0) tokens.add(outputTokens, { ...asked, [GEN_AI.TOKEN_TYPE]: 'output' });
 }
 
 function recordGeneration(outcome: RequestOutcome, asked: Attributes, failed: Attributes): void {

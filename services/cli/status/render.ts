@@ -6,41 +6,45 @@ const NOTHING = '–';
 
 /** The figures as tables. */
 export function renderFigures(figures: Figures): string {
-  const { requests, experts, mixtures, registry, replicas, jobs } = figures;
-  const known = (service: string, text: string): string =>
-    figures.answered.includes(service) ? text : `${NOTHING} (${whyUnknown(figures.processes, service)})`;
   const period = figures.windowS === null ? 'since the start' : `of the last ${figures.windowS.toFixed(0)} s`;
   return [
     `Rates and times are ${period}.\n`,
     renderProcesses(figures.processes),
     renderModelFigures(figures.models),
     renderTimes(figures),
-    renderFacts([
-      [
-        'requests',
-        known(
-          'dispatcher',
-          `${requests.perS.toFixed(1)}/s, ${requests.count} with ${requests.failed} failed; ${requests.atWork} at work of ${requests.limit} at most`,
-        ),
-      ],
-      ['replicas', known('dispatcher', `${replicas.up} of inference up, ${replicas.down} down`)],
-      [
-        'experts',
-        known(
-          'inference',
-          `${experts.resident} resident, ${formatBytes(experts.bytes)}, ${experts.fetched} fetched; ${mixtures.resident} mixtures, ${formatBytes(mixtures.bytes)}`,
-        ),
-      ],
-      [
-        'registry',
-        known(
-          'expert-registry',
-          `${registry.versions} versions, ${registry.aliases} aliases; seen ${registry.oldestViewS < 1 ? 'now' : `${formatMs(registry.oldestViewS * 1000)} ago`}`,
-        ),
-      ],
-      ['jobs', known('trainer', `${jobs.queued} queued, ${jobs.running} running`)],
-    ]),
+    renderMesh(figures),
   ].join('\n');
+}
+
+function renderMesh(figures: Figures): string {
+  const { processes, requests, replicas, experts, mixtures, registry, oldestViewS, jobs } = figures;
+  const unknown = (service: string): string => `${NOTHING} (${whyUnknown(processes, service)})`;
+  const seen = (): string => {
+    if (oldestViewS === null) return '';
+    return `; seen ${oldestViewS < 1 ? 'now' : `${formatMs(oldestViewS * 1000)} ago`}`;
+  };
+  return renderFacts([
+    [
+      'requests',
+      requests
+        ? `${requests.perS.toFixed(1)}/s, ${requests.count} with ${requests.failed} failed; ${requests.atWork} at work of ${requests.limit} at most`
+        : unknown('dispatcher'),
+    ],
+    ['replicas', replicas ? `${replicas.up} of inference up, ${replicas.down} down` : unknown('dispatcher')],
+    [
+      'experts',
+      experts && mixtures
+        ? `${experts.resident} resident, ${formatBytes(experts.bytes)}, ${experts.fetched} fetched; ${mixtures.resident} mixtures, ${formatBytes(mixtures.bytes)}`
+        : unknown('inference'),
+    ],
+    [
+      'registry',
+      registry
+        ? `${registry.versions} versions, ${registry.aliases} aliases${seen()}`
+        : unknown('expert-registry'),
+    ],
+    ['jobs', jobs ? `${jobs.queued} queued, ${jobs.running} running` : unknown('trainer')],
+  ]);
 }
 
 /** Why nothing is known of a service: those of its name that did not answer, or nobody was asked for it. */
@@ -53,22 +57,33 @@ function whyUnknown(processes: readonly ProcessFigures[], service: string): stri
 
 /** The figures in one line, for a log. `time`: of day. */
 export function figuresLine(figures: Figures, time: string): string {
-  const { requests, models, firstPass, secondPass, experts, processes } = figures;
-  const total = (read: (model: ModelFigures) => number): number =>
-    models.reduce((sum, model) => sum + read(model), 0);
+  const { requests, firstPass, secondPass, experts, processes } = figures;
   const silent = processes.filter(({ fault }) => fault !== undefined).map(({ name }) => name);
-  const rows = models.map((model) => model.rows).filter((one) => one !== null);
   return [
     time,
-    `requests ${requests.perS.toFixed(1)}/s failed ${requests.failed}`,
-    `queue ${total(({ waiting }) => waiting.interactive)}+${total(({ waiting }) => waiting.batch)} running ${total(({ running }) => running)} rows ${rows.length === 0 ? NOTHING : Math.max(...rows).toFixed(1)}`,
-    `tokens ${total(({ tokensPerS }) => tokensPerS).toFixed(0)}/s`,
-    `pages ${total(({ pages }) => pages.running)} of ${total(({ pages }) => pages.running + pages.kept + pages.free)}`,
-    `experts ${experts.resident}`,
+    requests
+      ? `requests ${requests.perS.toFixed(1)}/s failed ${requests.failed}`
+      : `requests ${NOTHING} failed ${NOTHING}`,
+    ...engineParts(figures),
+    `experts ${experts?.resident ?? NOTHING}`,
     `pass 1 ${pair(firstPass)}`,
     `pass 2 ${pair(secondPass)}`,
     ...(silent.length > 0 ? [`no answer: ${silent.join(', ')}`] : []),
   ].join(' · ');
+}
+
+/** What the engines of all models do together. */
+function engineParts({ models, answered }: Figures): readonly string[] {
+  if (!answered.includes('inference'))
+    return [`queue ${NOTHING} running ${NOTHING} rows ${NOTHING}`, `tokens ${NOTHING}`, `pages ${NOTHING}`];
+  const total = (read: (model: ModelFigures) => number): number =>
+    models.reduce((sum, model) => sum + read(model), 0);
+  const rows = models.map((model) => model.rows).filter((one) => one !== null);
+  return [
+    `queue ${total(({ waiting }) => waiting.interactive)}+${total(({ waiting }) => waiting.batch)} running ${total(({ running }) => running)} rows ${rows.length === 0 ? NOTHING : Math.max(...rows).toFixed(1)}`,
+    `tokens ${total(({ tokensPerS }) => tokensPerS).toFixed(0)}/s`,
+    `pages ${total(({ pages }) => pages.running)} of ${total(({ pages }) => pages.running + pages.kept + pages.free)}`,
+  ];
 }
 
 function renderProcesses(processes: readonly ProcessFigures[]): string {
@@ -81,15 +96,15 @@ function renderProcesses(processes: readonly ProcessFigures[]): string {
       { title: 'memory', align: 'right' },
       { title: 'loop p99', align: 'right' },
     ],
-    processes.map(({ name, http, fault, ...figures }) =>
+    processes.map(({ name, http, fault, uptimeS, cpu, memoryBytes, loopMs }) =>
       fault === undefined
         ? [
             name,
             http,
-            formatMs(figures.uptimeS * 1000),
-            figures.cpu.toFixed(2),
-            formatBytes(figures.memoryBytes),
-            formatMs(figures.loopMs),
+            duration(uptimeS === null ? null : uptimeS * 1000),
+            cpu === null ? NOTHING : cpu.toFixed(2),
+            memoryBytes === null ? NOTHING : formatBytes(memoryBytes),
+            duration(loopMs),
           ]
         : [name, http, fault],
     ),
@@ -126,7 +141,7 @@ function renderModelFigures(models: readonly ModelFigures[]): string {
 function renderTimes({ firstPass, secondPass, firstToken }: Figures): string {
   const row = (name: string, { count, p50Ms, p99Ms }: Times): readonly string[] => [
     name,
-    String(count),
+    count === null ? NOTHING : String(count),
     duration(p50Ms),
     duration(p99Ms),
   ];

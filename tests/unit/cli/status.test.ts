@@ -149,7 +149,7 @@ describe('figures', () => {
     assert.equal(windowS, 10);
     assert.deepEqual(models[0]!.waiting, { interactive: 3, batch: 1 });
     assert.deepEqual([models[0]!.tokensPerS, models[0]!.pages.running, models[0]!.rows], [25, 5, null]);
-    assert.deepEqual([requests.perS, requests.count], [2, 20]);
+    assert.deepEqual([requests?.perS, requests?.count], [2, 20]);
     assert.deepEqual(secondPass, { count: 20, p50Ms: 1.5, p99Ms: 1.99 });
     assert.deepEqual(firstPass, { count: 0, p50Ms: null, p99Ms: null });
     assert.deepEqual(replicas, { up: 1, down: 0 });
@@ -161,7 +161,7 @@ describe('figures', () => {
     const now = scraped(30_000, { life: 'b', tokens: 40, requests: 5, slow: 0 });
     const { models, requests } = figuresOf(now, earlier);
     assert.equal(models[0]!.tokensPerS, 4, 'not 40 - 100 tokens');
-    assert.equal(requests.count, 5);
+    assert.equal(requests?.count, 5);
   });
 
   test('one that does not answer is told, in the table and in the line', () => {
@@ -179,8 +179,29 @@ describe('figures', () => {
     });
     assert.match(renderFigures(silent), /^requests +– \(dispatcher: nobody listens\)$/m);
     const line = figuresLine(figures, '12:00:00');
-    assert.match(line, /^12:00:00 · requests 0\.5\/s failed 0 · .* · no answer: inference$/);
+    assert.match(
+      line,
+      /^12:00:00 · requests 0\.5\/s failed 0 · queue – running – rows – · tokens – · pages – · experts – · .* · no answer: inference$/,
+    );
     assert.equal(line.includes('\n'), false);
+  });
+
+  test('what nobody told is unknown, not zero: in tables, line and JSON', () => {
+    const [inference, dispatcher] = earlier.pages;
+    const gone = { ...dispatcher!, service: '', life: '', samples: [], fault: 'nobody listens' };
+    const figures = figuresOf({ ...earlier, pages: [inference!, gone] });
+    assert.match(renderFigures(figures), /^pass 1 +– +– +–$/m);
+    assert.match(renderFigures(figures), /^first token +– +– +–$/m);
+    assert.match(
+      figuresLine(figures, '12:00:00'),
+      /^12:00:00 · requests – failed – · queue 3\+1 .* · pass 1 – p99 – · pass 2 – p99 – · no answer: dispatcher$/,
+    );
+    const { requests, replicas, jobs, registry, oldestViewS, experts, firstPass, processes } = figures;
+    assert.deepEqual([requests, replicas, jobs, registry, oldestViewS], [null, null, null, null, null]);
+    assert.deepEqual(firstPass, { count: null, p50Ms: null, p99Ms: null });
+    assert.equal(experts?.resident, 0);
+    const { uptimeS, cpu, memoryBytes, loopMs } = processes[1]!;
+    assert.deepEqual([uptimeS, cpu, memoryBytes, loopMs], [null, null, null, null]);
   });
 });
 

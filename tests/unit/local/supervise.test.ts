@@ -8,25 +8,27 @@ const QUICK = { delayMs: 1, delayMaxMs: 4, restartsMax: 3, windowMs: 60_000 };
 function fakeProcess() {
   const lives: {
     readonly end: (how: string) => void;
-    readonly address: string | undefined;
+    /** Addresses of the life before. */
+    readonly before: readonly [address: string | undefined, http: string | undefined];
     stopped: boolean;
   }[] = [];
   const failures: string[] = [];
   return {
     lives,
     failures,
-    async start(address: string | undefined): Promise<Incarnation> {
+    async start(before: Incarnation | undefined): Promise<Incarnation> {
       const failure = failures.shift();
       if (failure) throw new Error(failure);
       let end = (_how: string): void => {};
       const exited = new Promise<string>((resolve) => {
         end = resolve;
       });
-      const life = { end, address, stopped: false };
+      const life = { end, before: [before?.address, before?.httpAddress] as const, stopped: false };
       lives.push(life);
       return {
         pid: lives.length,
-        address: address ?? '127.0.0.1:7',
+        address: before?.address ?? '127.0.0.1:7',
+        httpAddress: before?.httpAddress ?? '127.0.0.1:8',
         exited,
         async stop() {
           life.stopped = true;
@@ -43,7 +45,7 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 describe('supervision', () => {
-  it('starts a process again at the address it had, and says so', async () => {
+  it('starts a process again at the addresses it had, and says so', async () => {
     const fake = fakeProcess();
     const said: string[] = [];
     let restarts = 0;
@@ -56,7 +58,7 @@ describe('supervision', () => {
     });
     fake.lives[0]!.end('SIGKILL');
     await until(() => restarts === 1);
-    assert.equal(fake.lives[1]!.address, '127.0.0.1:7');
+    assert.deepEqual(fake.lives[1]!.before, ['127.0.0.1:7', '127.0.0.1:8']);
     assert.equal(supervised.current().pid, 2);
     assert.deepEqual(said, [
       'inference ended (SIGKILL); starting it again in 1 ms',

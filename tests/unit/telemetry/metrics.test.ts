@@ -9,7 +9,7 @@ import {
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics';
 import { counter, observeLevel, observeSum } from '#shared/telemetry/instruments.js';
-import { recordRequest } from '#shared/telemetry/metrics.js';
+import { recordFirstPass, recordRequest } from '#shared/telemetry/metrics.js';
 import { observeProcess } from '#shared/telemetry/process-metrics.js';
 
 interface Point {
@@ -65,7 +65,8 @@ test('instruments that were used before telemetry started speak once it has', as
 
 test('a request is counted by method, code and strategy, with its tokens and both passes', async () => {
   const { read, stop } = collector();
-  recordRequest({ ...outcome, timeToFirstTokenMs: 40, firstPassMs: 3, secondPassMs: 30 });
+  recordFirstPass({ model: 'm', strategy: 'prompt', durationMs: 3, inputTokens: 20, outputTokens: 2 });
+  recordRequest({ ...outcome, timeToFirstTokenMs: 40, secondPassMs: 30 });
   const found = await read();
   assert.deepEqual(found.get('zmesh.requests'), [
     {
@@ -88,8 +89,8 @@ test('a request is counted by method, code and strategy, with its tokens and bot
   assert.deepEqual(
     found.get('zmesh.tokens')!.map(({ attributes, value }) => [attributes['gen_ai.token.type'], value]),
     [
-      ['input', 3],
-      ['output', 1],
+      ['input', 23],
+      ['output', 3],
     ],
   );
   await stop();
