@@ -1,10 +1,11 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import type { TaskDefaults } from './defaults.js';
 import { taskHash } from './hash.js';
 import { readLayout } from './layouts/read-layout.js';
 import { noTasks } from './no-tasks.js';
 import { type PlacedItem, type Row, readItems, rowsOf, throwFaults } from './parse.js';
+import { readText } from './read-text.js';
 import { crossSplitFaults, itemsOf, type SplitRows } from './splits.js';
 import { SPLITS, type Split, type Task } from './task.js';
 import { NO_TASK_FILE, readTaskFile, type TaskSource } from './task-file.js';
@@ -13,6 +14,8 @@ import { NO_TASK_FILE, readTaskFile, type TaskSource } from './task-file.js';
 export interface LoadTaskOptions {
   /** Reads published data at the path; fields win over those of `task.json`. */
   readonly source?: TaskSource;
+  /** Budget of questions that name none; wins over that of `task.json`. */
+  readonly maxTokens?: number | undefined;
 }
 
 /**
@@ -31,7 +34,7 @@ export async function loadTask(path: string, options: LoadTaskOptions = {}): Pro
   const defaults: TaskDefaults = {
     system: file.system ?? published?.layout.defaults.system,
     template: file.template,
-    maxTokens: file.maxTokens ?? published?.layout.defaults.maxTokens,
+    maxTokens: options.maxTokens ?? file.maxTokens ?? published?.layout.defaults.maxTokens,
     verifier: file.verifier,
   };
   const sharedPrompts = file.sharedPrompts || published !== undefined;
@@ -42,14 +45,14 @@ export async function loadTask(path: string, options: LoadTaskOptions = {}): Pro
 }
 
 async function rowsOfFile(path: string): Promise<SplitRows> {
-  return { test: rowsOf(await readFile(path, 'utf8'), path) };
+  return { test: rowsOf(await readText(path), path) };
 }
 
 async function rowsOfFolder(folder: string): Promise<SplitRows> {
   const rows: Partial<Record<Split, Row[]>> = {};
   for (const split of SPLITS) {
     const path = join(folder, `${split}.jsonl`);
-    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    const text = await readText(path).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
       throw error;
     });

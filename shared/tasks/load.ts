@@ -15,12 +15,12 @@ export async function loadTasks(
 ): Promise<TaskSplit[]> {
   const kind = await stat(path).catch(() => undefined);
   if (!kind) throw noTasks(path, 'there is no such file or folder');
-  const isOne = kind.isFile() || options.source?.layout !== undefined || (await isTaskFolder(path));
+  const isOne = !kind.isDirectory() || options.source?.layout !== undefined || (await isTaskFolder(path));
   const paths = !isOne ? await taskFoldersIn(path) : [path];
   const tasks: TaskSplit[] = [];
   for (const one of paths) {
     const { name, splits } = await loadTask(one, options);
-    const splitless = kind.isFile() && splits.train.length + splits.val.length === 0;
+    const splitless = !kind.isDirectory() && splits.train.length + splits.val.length === 0;
     const items = splits[splitless ? 'test' : split];
     if (items.length > 0) tasks.push({ name, items });
   }

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import type { TaskDefaults } from './defaults.js';
 import { budgetFault, fieldFaults, type Json } from './item-faults.js';
 import { throwFaults } from './parse.js';
+import { readText } from './read-text.js';
 import { SPLITS, type Split } from './task.js';
 
 const FIELDS = [
@@ -41,7 +41,7 @@ export const NO_TASK_FILE: TaskFile = { name: undefined, sharedPrompts: false, s
 
 /** Reads `task.json`; a file that does not exist says nothing. Throws INVALID_FIELD with every fault as `path: what`. */
 export async function readTaskFile(path: string): Promise<TaskFile> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const text = await readText(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });

@@ -1,7 +1,7 @@
 """One REINFORCE step of SVF in PyTorch: rollouts with transformers' `generate` and its KV cache, gradient, AdamW.
 
 Made as fast as we know how: W' is composed once for the rollouts (no factored linears while generating), answers are generated in
-one left-padded batch, the gradient runs over right-padded batches of answers with logits for answer tokens alone.
+left-padded batches, the gradient runs over right-padded batches of answers with logits for answer tokens alone.
 Called by train-step.ts: one JSON request on stdin, one JSON line on stdout for each step.
 """
 import json
@@ -32,8 +32,8 @@ def main():
         tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         for messages in ask["prompts"]
     ]
-    for size in ask["gradientBatches"]:
-        ask["gradientBatch"] = size
+    for batches in ask["batches"]:
+        ask["promptBatch"], ask["gradientBatch"] = batches["prompts"], batches["answers"]
         print(json.dumps(step(ask, model, tokenizer, factors, parameters, optimiser, prompts)), flush=True)
 
 

@@ -2,8 +2,8 @@
  * One REINFORCE step, rollouts, gradient and update, through inference's RPCs and in PyTorch (transformers' `generate` with its
  * KV cache, autograd, AdamW; train-step.py) on the same model, questions and multipliers: `npm run bench -- train-step
  * [python] [threads]`.
- * Needs a Python with torch and transformers. PyTorch runs at the best of the batch and thread settings tried; both sides use the same
- * cores, in turns. The learning rate is 0 and rewards alternate, so that every step asks for the same work. Run on an idle machine.
+ * Needs a Python with torch and transformers. PyTorch runs at the best of the thread settings and of the batches, of rollouts and of gradients
+ * each; both sides use the same cores, in turns. The learning rate is 0 and rewards alternate, so that every step asks for the same work. Run on an idle machine.
  */
 import { execFileSync, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -70,7 +70,7 @@ const ours: Step[] = [];
 const theirs: Step[] = [];
 for (let round = 0; round < ROUNDS; round++) {
   ours.push(...(await zmesh()).slice(1));
-  theirs.push(...(await pytorch(best.threads, Array(STEPS).fill(best.gradientBatch))).slice(1));
+  theirs.push(...(await pytorch(best.threads, Array(STEPS).fill(best.batches))).slice(1));
 }
 report('zmesh', ours);
 report('PyTorch', theirs);
@@ -143,32 +143,60 @@ async function zmeshStep(trials: Trials, index: number): Promise<Step> {
   return { rolloutSeconds: (sampled - started) / 1000, gradientSeconds: (done - sampled) / 1000, tokens };
 }
 
-/** PyTorch's fastest threads and answers a gradient batch; rollouts are one batch, which `generate` likes best. */
-async function bestSetting(): Promise<{ readonly threads: number; readonly gradientBatch: number }> {
-  const sizes = [PROMPTS * SAMPLES, 32, 16];
-  let best = { seconds: Number.POSITIVE_INFINITY, threads: 1, gradientBatch: 32 };
-  for (const threads of new Set([1, cores])) {
-    const steps = (await pytorch(threads, [32, ...sizes])).slice(1);
-    const rolloutSeconds = median(steps.map((step) => step.rolloutSeconds));
-    for (const [i, { gradientSeconds }] of steps.entries()) {
-      const seconds = rolloutSeconds + gradientSeconds;
-      console.log(`PyTorch, ${threads} threads, gradient batches of ${sizes[i]}: ${seconds.toFixed(2)} s`);
-      if (seconds < best.seconds) best = { seconds, threads, gradientBatch: sizes[i]! };
-    }
+/** How PyTorch's side cuts its work. */
+interface Batches {
+  /** Questions of one `generate`. */
+  readonly prompts: number;
+  /** Answers of one backward pass. */
+  readonly answers: number;
+}
+
+/** PyTorch's fastest threads, and with them its fastest batches of rollouts and of gradients, which do not touch each other. */
+async function bestSetting(): Promise<{ readonly threads: number; readonly batches: Batches }> {
+  const tried: Batches[] = [
+    { prompts: PROMPTS, answers: PROMPTS * SAMPLES },
+    { prompts: PROMPTS / 2, answers: 32 },
+    { prompts: PROMPTS / 4, answers: 16 },
+    { prompts: 1, answers: 8 },
+  ];
+  let best = { seconds: Number.POSITIVE_INFINITY, threads: 1, batches: tried[0]! };
+  for (let threads = 1; threads <= cores; threads++) {
+    const steps = (await pytorch(threads, [tried[0]!, ...tried, ...tried])).slice(1);
+    const timed = tried.map((batches, i) => {
+      const both = [steps[i]!, steps[i + tried.length]!];
+      return {
+        batches,
+        rollouts: median(both.map((step) => step.rolloutSeconds)),
+        gradient: median(both.map((step) => step.gradientSeconds)),
+      };
+    });
+    for (const { batches, rollouts, gradient } of timed)
+      console.log(
+        `PyTorch, ${threads} threads: rollouts of ${batches.prompts} questions at once ${rollouts.toFixed(2)} s, ` +
+          `gradient batches of ${batches.answers} ${gradient.toFixed(2)} s`,
+      );
+    const sampling = timed.reduce((a, b) => (b.rollouts < a.rollouts ? b : a));
+    const learning = timed.reduce((a, b) => (b.gradient < a.gradient ? b : a));
+    const seconds = sampling.rollouts + learning.gradient;
+    const batches = { prompts: sampling.batches.prompts, answers: learning.batches.answers };
+    if (seconds < best.seconds) best = { seconds, threads, batches };
   }
+  const { threads, batches } = best;
+  console.log(
+    `PyTorch's best: ${threads} threads, ${batches.prompts} questions and ${batches.answers} answers at once`,
+  );
   return best;
 }
 
-/** Steps in a PyTorch process of its own, each with its size of gradient batches; the first one warms it up. */
-async function pytorch(threads: number, gradientBatches: readonly number[]): Promise<Step[]> {
+/** Steps in a PyTorch process of its own, each with its batches; the first one warms it up. */
+async function pytorch(threads: number, batches: readonly Batches[]): Promise<Step[]> {
   const child = spawn(python, [join(projectRoot, 'tests/bench/train-step.py')], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   child.stdin.end(
     JSON.stringify({
       threads,
-      promptBatch: PROMPTS,
-      gradientBatches,
+      batches,
       seed: 1,
       model: checkpoint,
       multipliers,

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { Priority } from '#proto/zmesh/v1/common.js';
 import type { Strategy } from '#proto/zmesh/v1/dispatcher.js';
 import { EXTRACTIONS } from '#shared/tasks/extraction.js';
+import { MAX_TOKENS_MAX } from '#shared/tasks/item-faults.js';
 import { LAYOUTS, TESTS } from '#shared/tasks/layouts/layout.js';
 import { loadTasks } from '#shared/tasks/load.js';
 import type { Split } from '#shared/tasks/task.js';
@@ -57,6 +58,11 @@ export const evaluateTasks = defineCommand({
       value: 'NAME',
       help: 'with --layout mbpp or humaneval: base tests, or plus (default base)',
     },
+    'max-tokens': {
+      type: 'string',
+      value: 'N',
+      help: 'most tokens of answers to questions that name no budget (default the task’s, the layout’s, the model’s)',
+    },
     concurrency: { type: 'string', value: 'N', help: `questions at once (default ${CONCURRENCY})` },
     model: { type: 'string', value: 'NAME', help: 'the model (default: the only one served)' },
     reward: {
@@ -92,7 +98,12 @@ export const evaluateTasks = defineCommand({
     const strategies = (values.strategy.length > 0 ? values.strategy : ['auto']).map(namedStrategy);
     const [first, second] = strategies;
     if (values.compare && !(first && second)) throw new UsageError('--compare needs two --strategy options');
-    const options = { source: sourceOf(values) };
+    const maxTokens = numberOption('max-tokens', values['max-tokens'], {
+      min: 1,
+      max: MAX_TOKENS_MAX,
+      integer: true,
+    });
+    const options = { source: sourceOf(values), maxTokens };
     const tasks = (await Promise.all(positionals.map((path) => loadTasks(path, split, options)))).flat();
     if (values.picture !== undefined && !(tasks.some(isLabelTask) && strategies.some(hasFirstPass)))
       throw new UsageError(

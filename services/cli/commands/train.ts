@@ -1,5 +1,6 @@
 import { ExpertKind } from '#proto/zmesh/v1/expert_registry.js';
 import { type GateTask, Run, RunSpec } from '#proto/zmesh/v1/trainer.js';
+import { ZmeshError } from '#shared/errors.js';
 import { encodeTaskItems } from '#shared/tasks/encode.js';
 import { heldOut } from '#shared/tasks/held-out.js';
 import { loadTask } from '#shared/tasks/load-task.js';
@@ -74,6 +75,7 @@ export const train = defineCommand({
   ],
   async run({ values, positionals, io }) {
     const task = await loadTask(positionals[0]!);
+    checkTrainable(positionals[0]!, task);
     const others = await othersOf(positionals[0]!, values.other, values['no-others']);
     const kind = choiceOption('kind', values.kind, ['task', 'classifier']) ?? 'task';
     const itemsMin = numberOption('gate-items', values['gate-items'], {
@@ -129,6 +131,14 @@ export const train = defineCommand({
     });
   },
 });
+
+/** Throws INVALID_FIELD for a task without questions to train on or to validate with. */
+function checkTrainable(path: string, { splits }: Task): void {
+  const missing = (['train', 'val'] as const).filter((split) => splits[split].length === 0);
+  if (missing.length === 0) return;
+  const message = `${path} has no questions of the split ${missing.join(' and ')}: training needs train.jsonl and val.jsonl, its test test.jsonl too`;
+  throw new ZmeshError('INVALID_FIELD', message, { field: 'task', value: path });
+}
 
 /** Held-out questions of other tasks, the first ones: those named, else those of the tasks beside the trained one. */
 async function othersOf(path: string, named: readonly string[], none: boolean): Promise<GateTask[]> {

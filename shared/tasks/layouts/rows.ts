@@ -1,7 +1,8 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import type { Json } from '../item-faults.js';
 import { type Row, rowsOf } from '../parse.js';
+import { readText } from '../read-text.js';
 import { parquetRows } from './parquet.js';
 import { withRawFields } from './raw-fields.js';
 
@@ -16,15 +17,16 @@ export const ROW_FILES = ['.jsonl', '.json', '.parquet'];
 export async function readRows(path: string, rawFields: readonly string[]): Promise<Row[]> {
   if ((await stat(path)).isDirectory()) {
     const rows: Row[] = [];
-    for (const name of (await readdir(path)).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))) {
-      const inside = join(path, name);
-      const isRead = ROW_FILES.includes(extname(name)) || (await stat(inside)).isDirectory();
-      if (isRead) rows.push(...(await readRows(inside, rawFields)));
-    }
+    const entries = await readdir(path, { withFileTypes: true });
+    entries.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
+    // Links to files are read; links to folders are not followed, since one of them may lead back here.
+    for (const entry of entries)
+      if (entry.isDirectory() || ROW_FILES.includes(extname(entry.name)))
+        rows.push(...(await readRows(join(path, entry.name), rawFields)));
     return rows;
   }
   if (extname(path) === '.parquet') return await parquetRows(path);
-  const text = await readFile(path, 'utf8');
+  const text = await readText(path);
   if (extname(path) === '.json') return jsonRows(text, path);
   if (rawFields.length === 0) return rowsOf(text, path);
   const lines = text.split('\n').map((line) => (line.trim() === '' ? '' : withRawFields(line, rawFields)));

@@ -198,3 +198,31 @@ test('paths without a task are refused with what is missing', async (t) => {
   });
   await assert.rejects(loadTask(join(path, 'x')), { message: /there is no such file or folder$/ });
 });
+
+test('a byte order mark is no fault; bytes that are not UTF-8 and what is no file are', async (t) => {
+  const path = await folder(t, {});
+  const line = JSON.stringify({ id: 'q', prompt: 'é', verifier: { type: 'exact', value: 'a' } });
+  const file = join(path, 'marked.jsonl');
+  await writeFile(file, `\uFEFF${line}\n`);
+  assert.deepEqual(
+    (await loadTask(file)).splits.test.map(({ prompt }) => prompt),
+    ['é'],
+  );
+  await writeFile(file, Buffer.from(line, 'latin1'));
+  await assert.rejects(loadTask(file), { reason: 'INVALID_FIELD', message: /marked\.jsonl: is not UTF-8$/ });
+  await assert.rejects(loadTask('/dev/null'), { reason: 'INVALID_FIELD', message: /it is a device/ });
+});
+
+test('a budget that the caller gives goes before the task’s, not before a question’s own', async (t) => {
+  const item = { prompt: 'a', verifier: { type: 'exact', value: 'a' } };
+  const lines = [
+    { id: 'own', ...item, max_tokens: 7 },
+    { id: 'none', ...item, prompt: 'b' },
+  ];
+  const path = await folder(t, { 'task.json': { max_tokens: 30 }, 'test.jsonl': lines });
+  const { splits } = await loadTask(path, { maxTokens: 12 });
+  assert.deepEqual(
+    splits.test.map(({ maxTokens }) => maxTokens),
+    [7, 12],
+  );
+});
