@@ -1,10 +1,6 @@
-import { Run } from '#proto/zmesh/v1/trainer.js';
 import { TRAINER_OPTION, withTrainer } from '../clients.js';
 import { defineCommand } from '../command.js';
-import { EXIT } from '../exit-codes.js';
-import { writeJson } from '../render/json.js';
 import { followRun } from '../runs/follow.js';
-import { renderRunResult } from '../runs/render.js';
 
 /** `zmesh runs watch`: a run's steps from its beginning until its end. */
 export const runsWatch = defineCommand({
@@ -15,12 +11,5 @@ export const runsWatch = defineCommand({
   options: { ...TRAINER_OPTION },
   examples: ['runs watch 3f2a91c04d'],
   run: ({ values, positionals, io }) =>
-    withTrainer(values.trainer, io, async (trainer) => {
-      const [id = ''] = positionals;
-      const last = await followRun(trainer, id, io, { quiet: values.json });
-      const { run } = await trainer.getRun({ id }, { signal: io.signal });
-      if (values.json && run) writeJson(io.out, Run.toJSON(run));
-      else if (run) io.out.write(renderRunResult(run));
-      return last.failure ? EXIT.failure : EXIT.ok;
-    }),
+    withTrainer(values.trainer, io, (trainer) => followRun(trainer, positionals[0]!, io, values)),
 });

@@ -11,7 +11,6 @@ import { defineCommand, UsageError } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { writeJson } from '../render/json.js';
 import { followRun } from '../runs/follow.js';
-import { renderRunResult } from '../runs/render.js';
 import { choiceOption, numberOption, seedOption } from '../values.js';
 
 /** Questions of each other task. */
@@ -123,11 +122,7 @@ export const train = defineCommand({
         return EXIT.ok;
       }
       io.err.write(`run ${run.id} of ${run.spec?.model}/${run.spec?.expert}\n`);
-      const last = await followRun(trainer, run.id, io, { quiet: values.json });
-      const { run: done } = await trainer.getRun({ id: run.id }, { signal: io.signal });
-      if (values.json && done) writeJson(io.out, Run.toJSON(done));
-      else if (done) io.out.write(renderRunResult(done));
-      return last.failure || !done?.expert ? EXIT.failure : EXIT.ok;
+      return followRun(trainer, run.id, io, values);
     });
   },
 });

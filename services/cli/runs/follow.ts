@@ -1,30 +1,50 @@
-import type { Run } from '#proto/zmesh/v1/trainer.js';
+import { Run } from '#proto/zmesh/v1/trainer.js';
 import { ZmeshError } from '#shared/errors.js';
 import type { Trainer } from '../clients.js';
+import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
-import { stateName, stepHeader, stepLine } from './render.js';
+import { writeJson } from '../render/json.js';
+import { renderRunResult, stateName, stepHeader, stepLine } from './render.js';
 
-/** How a run is followed. */
-export interface FollowOptions {
-  /** Prints nothing. */
-  readonly quiet: boolean;
-  /** Events behind this one. Default all. */
-  readonly after?: bigint;
+/**
+ * Follows a run to its end and prints what came out, its steps before unless `json` asks for the run alone. Ctrl-C leaves the run alone.
+ * @returns the exit code: a failure for a run that published nothing.
+ */
+export async function followRun(
+  trainer: Pick<Trainer, 'watchRun' | 'getRun'>,
+  id: string,
+  io: Io,
+  { json }: { readonly json: boolean },
+): Promise<number> {
+  try {
+    await printSteps(trainer, id, io, { quiet: json });
+  } catch (error) {
+    if (!io.signal.aborted) throw error;
+    io.err.write(
+      `the run goes on: "zmesh runs watch ${id}" comes back to it, "zmesh runs cancel ${id}" ends it\n`,
+    );
+    return EXIT.interrupted;
+  }
+  const { run } = await trainer.getRun({ id }, { signal: io.signal });
+  if (!run) throw new ZmeshError('INTERNAL', 'the trainer sent no run');
+  if (json) writeJson(io.out, Run.toJSON(run));
+  else io.out.write(renderRunResult(run));
+  return run.failure || run.expert === '' ? EXIT.failure : EXIT.ok;
 }
 
-/** Prints a run's steps as they come, a table that grows, until the run is over; the run as it ended. */
-export async function followRun(
+/** Prints a run's steps as they come, a table that grows, until the run is over. */
+async function printSteps(
   trainer: Pick<Trainer, 'watchRun'>,
   id: string,
   io: Io,
-  { quiet, after = 0n }: FollowOptions,
-): Promise<Run> {
-  let last: Run | undefined;
+  { quiet }: { readonly quiet: boolean },
+): Promise<void> {
+  let heard = false;
   let headed = false;
   let told = '';
   let shown: number | undefined;
-  for await (const { event } of trainer.watchRun({ id, afterSequence: after }, { signal: io.signal })) {
-    if (event?.run) last = event.run;
+  for await (const { event } of trainer.watchRun({ id, afterSequence: 0n }, { signal: io.signal })) {
+    heard = true;
     if (quiet || !event) continue;
     if (event.step) {
       if (!headed) io.out.write(stepHeader());
@@ -37,6 +57,5 @@ export async function followRun(
     if (now !== told) io.err.write(`${now}\n`);
     told = now;
   }
-  if (!last) throw new ZmeshError('INTERNAL', 'the trainer ended the watch without a word');
-  return last;
+  if (!heard) throw new ZmeshError('INTERNAL', 'the trainer ended the watch without a word');
 }
