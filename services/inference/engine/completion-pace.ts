@@ -13,7 +13,8 @@ export class CompletionPace {
 
   /** Learns that `ended` requests ended since the last call, and whether any waited. Call after every step. */
   note(nowMs: number, { ended, waiting }: { readonly ended: number; readonly waiting: boolean }): void {
-    const passedMs = nowMs - this.#lastMs;
+    // A longer gap is a process that stood still (a suspended machine), not work.
+    const passedMs = Math.min(nowMs - this.#lastMs, MEMORY_MS);
     const kept = Math.exp(-passedMs / MEMORY_MS);
     if (this.#waited && waiting) {
       this.#busyMs = this.#busyMs * kept + passedMs;
@@ -27,8 +28,8 @@ export class CompletionPace {
     this.#waited = waiting;
   }
 
-  /** Milliseconds from one end to the next; null until enough was seen. */
+  /** Milliseconds from one end to the next; null until enough was seen, and where ends are further apart than is remembered. */
   get intervalMs(): number | null {
-    return this.#measured < ENDED_MIN || this.#ended <= 0 ? null : this.#busyMs / this.#ended;
+    return this.#measured < ENDED_MIN || this.#ended < 1 ? null : this.#busyMs / this.#ended;
   }
 }

@@ -49,3 +49,22 @@ test('a pace that was measured under other work is forgotten while nobody waits'
   for (let nowMs = 9010; nowMs < 9000 + 20_000; nowMs += 10) pace.note(nowMs, { ended: 1, waiting: false });
   assert.equal(pace.intervalMs, null);
 });
+
+test('a process that stood still for a quarter of an hour has the pace that it had', () => {
+  const pace = new CompletionPace();
+  for (let nowMs = 0; nowMs <= 30_000; nowMs += 10) pace.note(nowMs, { ended: 1, waiting: true });
+  const before = pace.intervalMs!;
+  let nowMs = 930_000;
+  pace.note(nowMs, { ended: 0, waiting: true });
+  assert.ok(pace.intervalMs! < 10 * before, `${pace.intervalMs} ms, ${before} before`);
+  for (let step = 0; step < 3000; step += 1) pace.note((nowMs += 10), { ended: 1, waiting: true });
+  assert.ok(pace.intervalMs! < 2 * before, `${pace.intervalMs} ms, ${before} before`);
+});
+
+test('where nothing ends for longer than is remembered, the pace says nothing', () => {
+  const pace = new CompletionPace();
+  let nowMs = 0;
+  for (; nowMs <= 9000; nowMs += 300) pace.note(nowMs, { ended: 1, waiting: true });
+  for (; nowMs <= 300_000; nowMs += 300) pace.note(nowMs, { ended: 0, waiting: true });
+  assert.equal(pace.intervalMs, null);
+});
