@@ -76,7 +76,7 @@ function table(runs: readonly RealRun[]): string {
 function picture(runs: readonly RealRun[]) {
   const curves = runs.map(({ config, run }) => ({ config, curve: Run.fromJSON(run).curve }));
   return linePlot({
-    title: `${REAL_MODEL} on ${REAL_TASK}: mean reward of rollouts as a score (thin), validation (dots)`,
+    title: `${REAL_MODEL}, ${REAL_TASK}: validation (dots), rollouts (dashed)`,
     x: { label: 'step', low: 0, high: Math.max(1, ...curves.map(({ curve }) => curve.at(-1)?.steps ?? 1)) },
     y: { label: 'score', low: 0 },
     height: 420,
