@@ -14,8 +14,8 @@ import type { ServedModel } from './served-model.js';
 /** Most answers of one request. */
 const ANSWERS_MAX = 64;
 /**
- * How long pieces of an answer gather where nobody reads along. A message costs more of the thread that takes everybody's requests
- * than the token in it, and a search has dozens of answers at a time.
+ * How long pieces of an answer gather where nobody reads along: fewer messages to send and to read. Processor time of this
+ * thread that it saves could not be told from noise.
  */
 const BATCH_PIECE_MS = 250;
 

@@ -63,7 +63,7 @@ export interface ConnectOptions<D> {
 
 type AnyPeer = Pick<ConnectOptions<object>, 'unavailable' | 'metadata'>;
 
-type StubMethod = (
+type StartCall = (
   ...args: unknown[]
 ) => grpc.ClientReadableStream<unknown> & grpc.ClientWritableStream<unknown>;
 
@@ -75,15 +75,15 @@ export function connect<D extends object>(definition: D, options: ConnectOptions
   const methods = definition as unknown as grpc.ServiceDefinition;
   const service = Object.values(methods)[0]?.path.split('/')[1] ?? '';
   const retried = (options.retried ?? []).map((name) => methods[name]!.path.split('/')[2]!);
-  const Stub = grpc.makeGenericClientConstructor(methods, service);
-  const stub = new Stub(
+  const Channel = grpc.makeGenericClientConstructor(methods, service);
+  const channel = new Channel(
     targetOf(options.address),
     channelCredentials(options.tls),
     channelOptions(service, retried, options),
   );
-  const client: Record<string, unknown> = { close: () => stub.close() };
+  const client: Record<string, unknown> = { close: () => channel.close() };
   for (const [name, method] of Object.entries(methods)) {
-    const start = (stub[name] as StubMethod).bind(stub);
+    const start = (channel[name] as StartCall).bind(channel);
     client[name] = method.responseStream
       ? streamCall(start, options)
       : singleCall(start, method.requestStream, options);
@@ -103,7 +103,7 @@ function grpcOptions(options: CallOptions): grpc.CallOptions {
   return leftMs === Number.POSITIVE_INFINITY ? {} : { deadline: Date.now() + leftMs };
 }
 
-function singleCall(start: StubMethod, requestStream: boolean, peer: AnyPeer) {
+function singleCall(start: StartCall, requestStream: boolean, peer: AnyPeer) {
   return (request: unknown, options: CallOptions = {}): Promise<unknown> =>
     new Promise((resolve, reject) => {
       if (options.signal?.aborted) {
@@ -140,7 +140,7 @@ async function sendAll(
   call.end();
 }
 
-function streamCall(start: StubMethod, peer: AnyPeer) {
+function streamCall(start: StartCall, peer: AnyPeer) {
   return async function* (request: unknown, options: CallOptions = {}): AsyncGenerator<unknown> {
     if (options.signal?.aborted) throw abortError(options.signal);
     const call = start(request, metadataOf(peer, options), grpcOptions(options));
