@@ -54,10 +54,10 @@ test('a process that stood still for a quarter of an hour has the pace that it h
   const pace = new CompletionPace();
   for (let nowMs = 0; nowMs <= 30_000; nowMs += 10) pace.note(nowMs, { ended: 1, waiting: true });
   const before = pace.intervalMs!;
-  let nowMs = 930_000;
-  pace.note(nowMs, { ended: 0, waiting: true });
+  const wokenMs = 930_000;
+  pace.note(wokenMs, { ended: 0, waiting: true });
   assert.ok(pace.intervalMs! < 10 * before, `${pace.intervalMs} ms, ${before} before`);
-  for (let step = 0; step < 3000; step += 1) pace.note((nowMs += 10), { ended: 1, waiting: true });
+  for (let step = 1; step <= 3000; step += 1) pace.note(wokenMs + 10 * step, { ended: 1, waiting: true });
   assert.ok(pace.intervalMs! < 2 * before, `${pace.intervalMs} ms, ${before} before`);
 });
 
