@@ -6,11 +6,11 @@ import type {
   WatchAdaptationResponse,
 } from '#proto/zmesh/v1/adaptation.js';
 import type { TrainerServiceService } from '#proto/zmesh/v1/trainer.js';
-import { sleep } from '#shared/deadline.js';
 import { ZmeshError } from '#shared/errors.js';
 import { requestIdOr } from '#shared/ids.js';
 import type { CallContext } from '#shared/rpc/call.js';
 import type { RpcClient } from '#shared/rpc/client.js';
+import { resumedEvents } from '#shared/rpc/resumed-events.js';
 
 /** What the dispatcher asks of trainers. */
 export type Trainer = Pick<
@@ -20,7 +20,6 @@ export type Trainer = Pick<
 
 /** How long a watch goes on trying to come back to its job after it lost its trainer, milliseconds. */
 const PATIENCE_MS = 60_000;
-const RETRY_MS = 500;
 
 /**
  * Starts the search for an adaptation and tells how it goes: accepted, progress, the result last. The search is a job: it goes
@@ -50,28 +49,15 @@ export async function* watchAdaptation(
 }
 
 /** Events of a job in order and once each, through trainers that go away. */
-async function* follow(
+function follow(
   trainer: Trainer,
   { id, afterSequence }: WatchAdaptationRequest,
   signal: AbortSignal,
 ): AsyncGenerator<AdaptationEvent> {
-  let seen = afterSequence;
-  let lostMs: number | undefined;
-  for (;;) {
-    try {
-      for await (const { event } of trainer.watchSearch({ id, afterSequence: seen }, { signal })) {
-        if (!event) continue;
-        lostMs = undefined;
-        seen = event.sequence;
-        yield event;
-      }
-      return;
-    } catch (thrown) {
-      const error = ZmeshError.from(thrown);
-      lostMs ??= performance.now();
-      const patient = error.code === 'UNAVAILABLE' && performance.now() - lostMs < PATIENCE_MS;
-      if (!patient || signal.aborted) throw error;
-      await sleep(RETRY_MS, signal);
-    }
-  }
+  return resumedEvents<AdaptationEvent>({
+    open: (after) => trainer.watchSearch({ id, afterSequence: after }, { signal }),
+    after: afterSequence,
+    patienceMs: PATIENCE_MS,
+    signal,
+  });
 }

@@ -29,7 +29,11 @@ export async function loadTask(path: string, options: LoadTaskOptions = {}): Pro
   if (!kind) throw noTasks(path, 'there is no such file or folder');
   const file = kind.isDirectory() ? await readTaskFile(join(path, 'task.json')) : NO_TASK_FILE;
   const source = { ...file.source, ...options.source };
-  const published = source.layout === undefined ? undefined : await readLayout(path, source);
+  const saidBy = (field: keyof TaskSource): string =>
+    options.source?.[field] === undefined && file.source?.[field] !== undefined
+      ? join(path, 'task.json')
+      : path;
+  const published = source.layout === undefined ? undefined : await readLayout(path, source, saidBy);
   const rows = published?.rows ?? (kind.isDirectory() ? await rowsOfFolder(path) : await rowsOfFile(path));
   const defaults: TaskDefaults = {
     system: file.system ?? published?.layout.defaults.system,

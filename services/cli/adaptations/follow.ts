@@ -1,13 +1,9 @@
 import type { AdaptationEvent } from '#proto/zmesh/v1/adaptation.js';
 import type { DispatcherServiceService } from '#proto/zmesh/v1/dispatcher.js';
-import { sleep } from '#shared/deadline.js';
-import { ZmeshError } from '#shared/errors.js';
 import type { RpcClient } from '#shared/rpc/client.js';
+import { resumedEvents } from '#shared/rpc/resumed-events.js';
 import type { Io } from '../io.js';
-
-/** How long a dispatcher that was lost is waited for, milliseconds. */
-const PATIENCE_MS = 120_000;
-const RETRY_MS = 500;
+import { PATIENCE_MS } from '../patience.js';
 
 /**
  * The events of a search in order and once each: those of `begun`, and of watches that take its place when the dispatcher is
@@ -19,31 +15,25 @@ export async function* followSearch(
   begun: AsyncIterable<{ readonly event?: AdaptationEvent | undefined }>,
   io: Pick<Io, 'err' | 'signal'>,
 ): AsyncGenerator<AdaptationEvent> {
-  let stream = begun;
+  const { signal } = io;
   let id: string | undefined;
-  let seen = -1n;
-  let lostMs: number | undefined;
-  for (;;) {
-    try {
-      for await (const { event } of stream) {
-        if (!event) continue;
-        if (lostMs !== undefined) io.err.write('the dispatcher is back\n');
-        lostMs = undefined;
-        id = event.adaptation?.id || id;
-        if (event.sequence <= seen) continue;
-        seen = event.sequence;
-        yield event;
-      }
-      return;
-    } catch (thrown) {
-      const error = ZmeshError.from(thrown);
-      if (id === undefined || error.code !== 'UNAVAILABLE' || io.signal.aborted) throw error;
-      if (lostMs === undefined) io.err.write(`the dispatcher is away; the search ${id} goes on\n`);
-      lostMs ??= performance.now();
-      if (performance.now() - lostMs > PATIENCE_MS) throw error;
-      await sleep(RETRY_MS, io.signal);
-      const request = { id, afterSequence: seen < 0n ? 0n : seen };
-      stream = dispatcher.watchAdaptation(request, { signal: io.signal });
-    }
+  let opened = false;
+  const events = resumedEvents<AdaptationEvent>({
+    open: (afterSequence) => {
+      if (opened && id !== undefined) return dispatcher.watchAdaptation({ id, afterSequence }, { signal });
+      opened = true;
+      return begun;
+    },
+    patienceMs: PATIENCE_MS,
+    signal,
+    onLost: (error) => {
+      if (id === undefined) throw error;
+      io.err.write(`the dispatcher is away; the search ${id} goes on\n`);
+    },
+    onBack: () => io.err.write('the dispatcher is back\n'),
+  });
+  for await (const event of events) {
+    id = event.adaptation?.id || id;
+    yield event;
   }
 }

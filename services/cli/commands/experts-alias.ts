@@ -1,9 +1,14 @@
-import { DeleteAliasResponse, SetAliasResponse } from '#proto/zmesh/v1/expert_registry.js';
+import {
+  DeleteAliasResponse,
+  type ExpertVersion,
+  SetAliasResponse,
+} from '#proto/zmesh/v1/expert_registry.js';
 import { formatExpertName } from '#shared/svf/names.js';
 import { REGISTRY_OPTION, withRegistry } from '../clients.js';
 import { defineCommand, UsageError } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { withModel } from '../full-name.js';
+import { printEffect, routingEffect } from '../promotion.js';
 import { writeJson } from '../render/json.js';
 import { shortHash } from '../render/units.js';
 
@@ -35,18 +40,14 @@ export const expertsAlias = defineCommand({
     return withRegistry(values.registry, io, async ({ registry, experts }) => {
       const { model, expert, selector: alias } = await withModel(text, values.model, registry, io);
       if (alias === undefined) throw new UsageError(`write name@alias, e.g. ${expert}@stable`);
-      const resolve = async (selector: string): Promise<string> => {
-        const version = await experts.get(formatExpertName({ model, expert, selector }), {
-          signal: io.signal,
-        });
-        return version.version;
-      };
+      const resolve = (selector: string): Promise<ExpertVersion> =>
+        experts.get(formatExpertName({ model, expert, selector }), { signal: io.signal });
       const expectedVersion =
         values.expect === undefined
           ? undefined
           : values.expect === 'none'
             ? ''
-            : await resolve(values.expect);
+            : (await resolve(values.expect)).version;
       if (target === undefined) {
         const place = { model, expert, alias, expectedVersion };
         const answer = await registry.deleteAlias(place, { signal: io.signal });
@@ -55,8 +56,9 @@ export const expertsAlias = defineCommand({
         return EXIT.ok;
       }
       const name = formatExpertName({ model, expert, selector: alias });
+      const version = await resolve(target);
       const answer = await experts.alias(
-        { name, version: await resolve(target), expectedVersion },
+        { name, version: version.version, expectedVersion },
         { signal: io.signal },
       );
       if (values.json) writeJson(io.out, SetAliasResponse.toJSON(answer));
@@ -64,6 +66,7 @@ export const expertsAlias = defineCommand({
         io.out.write(
           `${model}/${expert}@${alias} → ${shortHash(answer.version)} (was ${shortHash(answer.previousVersion) || 'none'})\n`,
         );
+      printEffect(await routingEffect(experts, io, { version, alias }), io);
       return EXIT.ok;
     });
   },

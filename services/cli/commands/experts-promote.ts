@@ -4,10 +4,9 @@ import { REGISTRY_OPTION, withRegistry } from '../clients.js';
 import { defineCommand } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { withModel } from '../full-name.js';
-import { promotionNotes } from '../promotion.js';
+import { printEffect, routingEffect } from '../promotion.js';
 import { writeJson } from '../render/json.js';
 import { shortHash } from '../render/units.js';
-import { listAll } from './experts-list.js';
 
 const STAGED = 'staged';
 
@@ -31,9 +30,8 @@ export const expertsPromote = defineCommand({
       const promoted = await experts.get(name, { signal: io.signal });
       const { version } = promoted;
       const alias = values.to ?? ROUTED_ALIAS;
-      const all = await listAll(experts, io, { model });
-      const present = all.filter(({ aliases }) => aliases.includes(alias));
-      const notes = alias === ROUTED_ALIAS ? promotionNotes(promoted, present, alias) : [];
+      const effect = await routingEffect(experts, io, { version: promoted, alias });
+      if (effect.clash) throw effect.clash;
       const to = formatExpertName({ model, expert, selector: alias });
       const answer = await experts.alias({ name: to, version }, { signal: io.signal });
       if (values.json) writeJson(io.out, SetAliasResponse.toJSON(answer));
@@ -41,7 +39,7 @@ export const expertsPromote = defineCommand({
         io.out.write(
           `${model}/${expert}@${alias} → ${shortHash(version)} (was ${shortHash(answer.previousVersion) || 'none'})\n`,
         );
-      for (const note of notes) io.err.write(`note: ${note}\n`);
+      printEffect(effect, io);
       return EXIT.ok;
     });
   },

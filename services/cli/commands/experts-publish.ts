@@ -12,6 +12,7 @@ import { EXIT } from '../exit-codes.js';
 import { expertName } from '../experts-columns.js';
 import { withModel } from '../full-name.js';
 import type { Io } from '../io.js';
+import { printEffect, routingEffect } from '../promotion.js';
 import { writeJson } from '../render/json.js';
 import { choiceOption } from '../values.js';
 
@@ -69,6 +70,8 @@ export const expertsPublish = defineCommand({
         },
         { signal: io.signal },
       );
+      if (values.alias)
+        printEffect(await routingEffect(experts, io, { version: expert, alias: values.alias }), io);
       if (values.json) {
         writeJson(io.out, { expert: ExpertVersion.toJSON(expert), created, folded });
         return EXIT.ok;

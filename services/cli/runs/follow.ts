@@ -1,8 +1,10 @@
-import { Run } from '#proto/zmesh/v1/trainer.js';
+import { Run, type RunEvent } from '#proto/zmesh/v1/trainer.js';
 import { ZmeshError } from '#shared/errors.js';
+import { resumedEvents } from '#shared/rpc/resumed-events.js';
 import type { Trainer } from '../clients.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
+import { PATIENCE_MS } from '../patience.js';
 import { writeJson } from '../render/json.js';
 import { renderRunResult, stateName, stepHeader, stepLine } from './render.js';
 
@@ -43,9 +45,17 @@ async function printSteps(
   let headed = false;
   let told = '';
   let shown: number | undefined;
-  for await (const { event } of trainer.watchRun({ id, afterSequence: 0n }, { signal: io.signal })) {
+  const { signal } = io;
+  const events = resumedEvents<RunEvent>({
+    open: (afterSequence) => trainer.watchRun({ id, afterSequence }, { signal }),
+    patienceMs: PATIENCE_MS,
+    signal,
+    onLost: () => io.err.write(`the trainer is away; the run ${id} goes on where another one is\n`),
+    onBack: () => io.err.write('the trainer is back\n'),
+  });
+  for await (const event of events) {
     heard = true;
-    if (quiet || !event) continue;
+    if (quiet) continue;
     if (event.step) {
       if (!headed) io.out.write(stepHeader());
       headed = true;

@@ -35,6 +35,8 @@ export interface JobChange {
   readonly checkpoint?: Uint8Array;
   /** The event that tells it, encoded; `sequence` is its place. Default: no event. */
   readonly event?: (sequence: bigint) => Uint8Array;
+  /** Outages in a row from now on. Default: none after progress, else as many as before. */
+  readonly outages?: number;
 }
 
 /** A trainer's claim on a job: the only way to write its progress. */
@@ -121,7 +123,12 @@ class Claim implements JobClaim {
   async save(change: JobChange): Promise<void> {
     const { store, events } = this.#parts;
     const before = this.record;
-    let next: JobRecord = { ...before, view: change.view, state: change.state ?? before.state };
+    let next: JobRecord = {
+      ...before,
+      view: change.view,
+      state: change.state ?? before.state,
+      outages: change.outages ?? (change.checkpoint ? 0 : before.outages),
+    };
     if (change.checkpoint) {
       // A name for every attempt and step: what another trainer writes never falls on it.
       const name = `checkpoint.${before.attempts}.${before.events}`;

@@ -54,8 +54,8 @@ const OUTAGES: ReadonlySet<Reason> = new Set([
 ]);
 /** A job whose trainer still holds the lease is looked at again after so long. */
 const HELD_MS = 2000;
-/** After an outage: doubled with each attempt. */
-const OUTAGE_MS = 1000;
+/** After an outage; doubled with each further one before there was progress. */
+const OUTAGE_MS = 2000;
 const OUTAGE_MAX_MS = 30_000;
 
 /** The trainer is shutting down: the job goes back to the queue at once. */
@@ -216,7 +216,7 @@ async function afterwards(
     return;
   }
   if (thrown instanceof ZmeshError && OUTAGES.has(thrown.reason)) {
-    const delayMs = Math.min(OUTAGE_MAX_MS, OUTAGE_MS * 2 ** Math.min(record.attempts, 5));
+    const delayMs = Math.min(OUTAGE_MAX_MS, OUTAGE_MS * 2 ** Math.min(record.outages, 4));
     about.warn({ reason: thrown.reason, delayMs }, `the job waits: ${thrown.message}`);
     await tellWaiting(claim, thrown, works);
     queued.later(delayMs);
@@ -241,5 +241,5 @@ async function afterwards(
 async function tellWaiting(claim: JobClaim, error: ZmeshError, works: WorkerOptions['works']): Promise<void> {
   const state = JobState.QUEUED;
   const change = works[claim.key.kind].end(claim.record, { state, error });
-  await claim.save({ ...change, state }).catch(() => {});
+  await claim.save({ ...change, state, outages: claim.record.outages + 1 }).catch(() => {});
 }

@@ -26,10 +26,15 @@ export interface ReadLayout {
 /**
  * Reads published data. `base` is the task's folder or file: relative paths in `source` start from its folder. Splits are the files that `source.files` names,
  * or those of the folder at `source.path` (default `base`) whose names say `train`, `val`/`dev` or `test`; a single file, or
- * files that say nothing, are the split test. Throws INVALID_FIELD for settings that do not exist and paths without data.
+ * files that say nothing, are the split test. `saidBy` tells who gave a field of `source`.
+ * Throws INVALID_FIELD for settings that do not exist and paths without data.
  */
-export async function readLayout(base: string, source: TaskSource): Promise<ReadLayout> {
-  const { layout, rule, extraction, tests } = settingsOf(base, source);
+export async function readLayout(
+  base: string,
+  source: TaskSource,
+  saidBy: (field: keyof TaskSource) => string,
+): Promise<ReadLayout> {
+  const { layout, rule, extraction, tests } = settingsOf(source, saidBy);
   const paths = await pathsOf(base, source);
   const rows: Partial<Record<Split, Row[]>> = {};
   for (const split of SPLITS) {
@@ -43,9 +48,9 @@ export async function readLayout(base: string, source: TaskSource): Promise<Read
   return { layout, rows: applyRule(rule, rows) };
 }
 
-function settingsOf(base: string, source: TaskSource) {
+function settingsOf(source: TaskSource, saidBy: (field: keyof TaskSource) => string) {
   const { layout = '', rule = 'files', extraction = 'corrected', tests = 'base' } = source;
-  const choices: readonly (readonly [string, string, readonly string[]])[] = [
+  const choices: readonly (readonly [keyof TaskSource, string, readonly string[]])[] = [
     ['layout', layout, Object.keys(LAYOUTS)],
     ['rule', rule, SPLIT_RULES],
     ['extraction', extraction, EXTRACTIONS],
@@ -56,7 +61,7 @@ function settingsOf(base: string, source: TaskSource) {
       .filter(([, value, known]) => !known.includes(value))
       .map(
         ([name, value, known]) =>
-          `${base}: source.${name} must be one of ${known.join(', ')}, not "${value}"`,
+          `${saidBy(name)}: source.${name} must be one of ${known.join(', ')}, not "${value}"`,
       ),
   );
   return {

@@ -167,6 +167,16 @@ test('faults of all files and of task.json are told together, each with its plac
   });
 });
 
+test('a layout that does not exist is blamed on who named it: task.json, or the caller', async (t) => {
+  const path = await folder(t, { 'task.json': { source: { layout: 'gsm9k' } } });
+  await assert.rejects(loadTask(path), (error: Error) =>
+    error.message.includes(`${path}/task.json: source.layout must be one of `),
+  );
+  await assert.rejects(loadTask(path, { source: { layout: 'gsm10k' } }), (error: Error) =>
+    error.message.includes(`${path}: source.layout must be one of `),
+  );
+});
+
 test('task.json may point at published data', async (t) => {
   const row = (i: number) => ({ question: `How many is ${i}?`, answer: `#### ${i}` });
   const path = await folder(t, {
