@@ -2,6 +2,8 @@
 const MEMORY_MS = 10_000;
 /** Fewer requests than this that ended say nothing. */
 const ENDED_MIN = 8;
+/** No more of them are remembered than this, so that what was asked before is forgotten 7 s after nobody waits any more, however long it took. */
+const ENDED_MAX = 2 * ENDED_MIN;
 
 /** How fast requests end while others wait for their room: what a waiting one can expect. */
 export class CompletionPace {
@@ -16,14 +18,14 @@ export class CompletionPace {
     // A longer gap is a process that stood still (a suspended machine), not work.
     const passedMs = Math.min(nowMs - this.#lastMs, MEMORY_MS);
     const kept = Math.exp(-passedMs / MEMORY_MS);
+    // What is asked now may be other work: what was measured before weighs less from moment to moment, whether anybody waits or not.
+    this.#busyMs *= kept;
+    this.#ended *= kept;
     if (this.#waited && waiting) {
-      this.#busyMs = this.#busyMs * kept + passedMs;
-      this.#ended = this.#ended * kept + ended;
-      this.#measured += ended;
-    } else {
-      // What was asked before may have been other work: nobody is refused for it any more.
-      this.#measured *= kept;
-    }
+      this.#busyMs += passedMs;
+      this.#ended += ended;
+      this.#measured = Math.min(ENDED_MAX, this.#measured + ended);
+    } else this.#measured *= kept;
     this.#lastMs = nowMs;
     this.#waited = waiting;
   }

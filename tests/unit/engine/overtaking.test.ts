@@ -50,6 +50,22 @@ test('a pace that was measured under other work is forgotten while nobody waits'
   assert.equal(pace.intervalMs, null);
 });
 
+test('a pace that held for minutes is forgotten within 10 s of nobody waiting, as one that held for seconds', () => {
+  const pace = new CompletionPace();
+  for (let nowMs = 0; nowMs <= 300_000; nowMs += 600) pace.note(nowMs, { ended: 1, waiting: true });
+  assert.ok(pace.intervalMs! > 500);
+  for (let nowMs = 300_010; nowMs < 310_000; nowMs += 10) pace.note(nowMs, { ended: 1, waiting: false });
+  assert.equal(pace.intervalMs, null);
+});
+
+test('lighter work after a short pause has its own pace within a second of waiting', () => {
+  const pace = new CompletionPace();
+  for (let nowMs = 0; nowMs <= 60_000; nowMs += 600) pace.note(nowMs, { ended: 1, waiting: true });
+  for (let nowMs = 60_010; nowMs <= 65_000; nowMs += 10) pace.note(nowMs, { ended: 1, waiting: false });
+  for (let nowMs = 65_010; nowMs <= 66_000; nowMs += 10) pace.note(nowMs, { ended: 1, waiting: true });
+  assert.ok(pace.intervalMs! < 80, `${pace.intervalMs} ms, 10 is the pace and 600 was the one before`);
+});
+
 test('a process that stood still for a quarter of an hour has the pace that it had', () => {
   const pace = new CompletionPace();
   for (let nowMs = 0; nowMs <= 30_000; nowMs += 10) pace.note(nowMs, { ended: 1, waiting: true });
