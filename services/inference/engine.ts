@@ -166,7 +166,10 @@ class WorkerEngine implements Engine {
     this.load = {
       waitingInteractive: 0,
       waitingBatch: 0,
+      waitingAnswersInteractive: 0,
+      waitingAnswersBatch: 0,
       running: 0,
+      runningAnswers: 0,
       intervalMs: null,
       freePages: info.pageCount,
       keptPages: 0,
@@ -189,14 +192,18 @@ class WorkerEngine implements Engine {
     { deadline = Number.POSITIVE_INFINITY, ageMs }: Pick<PassOptions, 'deadline' | 'ageMs'>,
   ): ZmeshError | undefined {
     if (ageMs > FRESH_MS) return undefined;
-    const { waitingInteractive, waitingBatch, running, intervalMs } = this.load;
-    const waiting = priority === 'batch' ? waitingBatch : waitingInteractive;
-    const ahead = priority === 'batch' ? waitingInteractive + waitingBatch : waitingInteractive;
-    const leftMs = deadline - performance.now();
-    return refusalOf(
-      { priority, waiting, ahead, running, intervalMs },
-      { leftMs, max: this.limits.queueMax },
-    );
+    const { load, limits } = this;
+    const batch = priority === 'batch';
+    // How many answers it wants is looked at when it comes to the queue itself.
+    const crowd = {
+      priority,
+      waiting: batch ? load.waitingBatch : load.waitingInteractive,
+      ahead: load.waitingAnswersInteractive + (batch ? load.waitingAnswersBatch : 0),
+      running: load.runningAnswers,
+      own: 1,
+      intervalMs: load.intervalMs,
+    };
+    return refusalOf(crowd, { leftMs: deadline - performance.now(), max: limits.queueMax });
   }
 
   generate(request: GenerateRequest, signal: AbortSignal): GenerationStream {

@@ -1,11 +1,14 @@
 /** How long what was measured counts, milliseconds: longer than requests that started together need to end together. */
 const MEMORY_MS = 10_000;
-/** Fewer requests than this that ended say nothing. */
+/** Fewer answers than this that ended say nothing. */
 const ENDED_MIN = 8;
 /** No more of them are remembered than this, so that what was asked before is forgotten 7 s after nobody waits any more, however long it took. */
 const ENDED_MAX = 2 * ENDED_MIN;
 
-/** How fast requests end while others wait for their room: what a waiting one can expect. */
+/**
+ * How fast answers end while others wait for their room: what a waiting one can expect. Answers and not requests, because one
+ * request may be as much work as 64 others, and the few of those that end before their callers' patience does would say nothing.
+ */
 export class CompletionPace {
   #busyMs = 0;
   #ended = 0;
@@ -13,7 +16,7 @@ export class CompletionPace {
   #lastMs = 0;
   #waited = false;
 
-  /** Learns that `ended` requests ended since the last call, and whether any waited. Call after every step. */
+  /** Learns that `ended` answers ended since the last call, and whether any request waited. Call after every step. */
   note(nowMs: number, { ended, waiting }: { readonly ended: number; readonly waiting: boolean }): void {
     // A longer gap is a process that stood still (a suspended machine), not work.
     const passedMs = Math.min(nowMs - this.#lastMs, MEMORY_MS);

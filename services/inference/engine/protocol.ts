@@ -184,8 +184,13 @@ export interface StepFacts {
 export interface EngineLoad {
   readonly waitingInteractive: number;
   readonly waitingBatch: number;
+  /** Answers that the waiting requests ask for. */
+  readonly waitingAnswersInteractive: number;
+  readonly waitingAnswersBatch: number;
   readonly running: number;
-  /** Milliseconds from one request's end to the next one's while others wait; null until enough ended. */
+  /** Answers of the running requests. */
+  readonly runningAnswers: number;
+  /** Milliseconds from one answer's end to the next one's while others wait; null until enough ended. */
   readonly intervalMs: number | null;
   /** Pages that nobody holds, kept ones included. */
   readonly freePages: number;

@@ -14,7 +14,7 @@ export interface Wait {
   readonly sinceMs: number;
   /** How long its caller waits for it; infinite = for ever. */
   readonly leftMs: number;
-  /** Requests that run. */
+  /** Answers that run. */
   readonly running: number;
 }
 
@@ -30,12 +30,15 @@ export interface Queued {
   /** The engine's own number of the request. */
   readonly id: number;
   readonly priority: PriorityClass;
+  /** Answers that it asks for: what those behind it wait for. */
+  readonly slots: number;
 }
 
 /** Waiting requests, one bounded queue for each priority class, first come first served within each. */
 export class Queues<Task extends Queued> {
   readonly #max: number;
   readonly #queues: Record<PriorityClass, Waiting<Task>[]> = { interactive: [], batch: [] };
+  readonly #answers: Record<PriorityClass, number> = { interactive: 0, batch: 0 };
   readonly #pace = new CompletionPace();
   readonly #overtaking = new Overtaking();
 
@@ -48,6 +51,11 @@ export class Queues<Task extends Queued> {
     return this.#queues[priority].length;
   }
 
+  /** Number of answers that these ask for. */
+  waitingAnswers(priority: PriorityClass): number {
+    return this.#answers[priority];
+  }
+
   /**
    * Adds a request. Throws QUEUE_FULL, with the time in which the present queue is likely worked off, if too many wait or if
    * it would end too late for its caller: in a queue that is longer than its callers' patience, everyone is served just
@@ -56,21 +64,25 @@ export class Queues<Task extends Queued> {
   push(task: Task, { sinceMs, leftMs, running }: Wait): void {
     const queue = this.#queues[task.priority];
     const place = queue.findLastIndex((other) => other.sinceMs <= sinceMs) + 1;
-    const ahead = place + (task.priority === 'batch' ? this.waiting('interactive') : 0);
+    const behind = queue.slice(place).reduce((sum, other) => sum + other.task.slots, 0);
+    const first = task.priority === 'batch' ? 'interactive' : undefined;
     const crowd = {
       priority: task.priority,
       waiting: queue.length,
-      ahead,
+      ahead: this.#answers[task.priority] - behind + (first ? this.#answers[first] : 0),
       running,
+      own: task.slots,
       intervalMs: this.intervalMs,
     };
     const refusal = refusalOf(crowd, { leftMs, max: this.#max });
     if (refusal) throw refusal;
-    queue.splice(place, 0, { task, sinceMs, starts: this.#overtaking.comes(ahead) });
+    const starts = this.#overtaking.comes(place + (first ? this.waiting(first) : 0));
+    queue.splice(place, 0, { task, sinceMs, starts });
+    this.#answers[task.priority] += task.slots;
   }
 
   /**
-   * What each waiting request costs those behind it, milliseconds: the time from one end to the next while others wait, with
+   * What each answer that is waited for costs those behind it, milliseconds: the time from one end to the next while others wait, with
    * what overtakes them; null until enough ended.
    */
   get intervalMs(): number | null {
@@ -85,19 +97,25 @@ export class Queues<Task extends Queued> {
 
   /** Takes the request that `peek` shows. */
   shift(priority: PriorityClass): void {
-    this.#queues[priority].shift()?.starts();
+    const first = this.#queues[priority].shift();
+    if (!first) return;
+    this.#answers[priority] -= first.task.slots;
+    first.starts();
   }
 
   /** Takes a waiting request out by its number. */
   remove(id: number): Task | undefined {
     for (const queue of Object.values(this.#queues)) {
       const index = queue.findIndex(({ task }) => task.id === id);
-      if (index >= 0) return queue.splice(index, 1)[0]?.task;
+      if (index < 0) continue;
+      const { task } = queue.splice(index, 1)[0]!;
+      this.#answers[task.priority] -= task.slots;
+      return task;
     }
     return undefined;
   }
 
-  /** Learns how many requests ended in the last step. Call after every step. */
+  /** Learns how many answers ended with their requests in the last step. Call after every step. */
   noteEnded(ended: number, nowMs: number): void {
     const waiting = this.#queues.interactive.length + this.#queues.batch.length > 0;
     this.#pace.note(nowMs, { ended, waiting });
@@ -109,16 +127,19 @@ export interface Crowd {
   readonly priority: PriorityClass;
   /** Waiting requests of its class. */
   readonly waiting: number;
-  /** Waiting requests that go before it. */
+  /** Answers of the waiting requests that go before it. */
   readonly ahead: number;
+  /** Answers that run. */
   readonly running: number;
+  /** Answers that it asks for. */
+  readonly own: number;
   /** As `Queues.intervalMs` has it. */
   readonly intervalMs: number | null;
 }
 
 /** Why a request is refused: too many of its class wait, or it would end too late for its caller. Undefined = it is not. */
 export function refusalOf(
-  { priority, waiting, ahead, running, intervalMs }: Crowd,
+  { priority, waiting, ahead, running, own, intervalMs }: Crowd,
   { leftMs, max }: { readonly leftMs: number; readonly max: number },
 ): ZmeshError | undefined {
   const workedOffMs = ahead * (intervalMs ?? RETRY_MS_MIN);
@@ -127,7 +148,7 @@ export function refusalOf(
     const details = { limit: max, value: waiting, retryAfterMs };
     return new ZmeshError('QUEUE_FULL', `${waiting} ${priority} requests wait; the limit is ${max}`, details);
   }
-  const endsInMs = intervalMs === null ? 0 : (ahead + running + 1) * intervalMs;
+  const endsInMs = intervalMs === null ? 0 : (ahead + running + own) * intervalMs;
   const boundMs = CERTAIN * leftMs;
   if (ahead === 0 || endsInMs <= boundMs) return undefined;
   const details = { limit: Math.floor(boundMs), value: Math.ceil(endsInMs), retryAfterMs };

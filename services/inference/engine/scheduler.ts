@@ -43,7 +43,10 @@ export class Scheduler {
     return {
       waitingInteractive: this.#queues.waiting('interactive'),
       waitingBatch: this.#queues.waiting('batch'),
+      waitingAnswersInteractive: this.#queues.waitingAnswers('interactive'),
+      waitingAnswersBatch: this.#queues.waitingAnswers('batch'),
       running: this.#running.length,
+      runningAnswers: this.#slots(),
       intervalMs: this.#queues.intervalMs,
       freePages: this.#allocator.freeCount,
       keptPages: this.#allocator.idleCount,
@@ -63,7 +66,7 @@ export class Scheduler {
         { limit: this.#allocator.pageCount, value: task.pagesMax },
       );
     }
-    this.#queues.push(task, { ...wait, running: this.#running.length });
+    this.#queues.push(task, { ...wait, running: this.#slots() });
   }
 
   /** Removes a request, waiting or running, and frees what it holds. Returns undefined if it is not here (any more). */
@@ -91,7 +94,8 @@ export class Scheduler {
   settle(nowMs: number): readonly Task[] {
     const done = this.#running.filter(({ task }) => task.done);
     for (const running of done) this.#release(running);
-    this.#queues.noteEnded(done.length, nowMs);
+    const ended = done.reduce((sum, { task }) => sum + task.slots, 0);
+    this.#queues.noteEnded(ended, nowMs);
     return done.map(({ task }) => task);
   }
 

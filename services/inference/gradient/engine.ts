@@ -32,6 +32,8 @@ export interface GradientAnswer {
 interface Waiting {
   readonly id: number;
   readonly priority: PriorityClass;
+  /** Each takes the thread for itself. */
+  readonly slots: 1;
   start(): void;
 }
 
@@ -127,7 +129,7 @@ export class GradientEngine {
         resolve();
       };
       const wait = { sinceMs: monotonicMs(), leftMs: Number.POSITIVE_INFINITY, running: 1 };
-      this.#queues.push({ id, priority, start }, wait);
+      this.#queues.push({ id, priority, slots: 1, start }, wait);
       signal.addEventListener('abort', leave, { once: true });
     });
   }

@@ -22,11 +22,11 @@ test('a request behind ten who start with ten more waits for twice as many as it
 });
 
 test('a queue in which every first pass sends a second one refuses what would end too late because of it', () => {
-  const queues = new Queues<{ id: number; priority: 'interactive'; second: boolean }>(10_000);
+  const queues = new Queues<{ id: number; priority: 'interactive'; slots: number; second: boolean }>(10_000);
   const WAIT = { leftMs: Number.POSITIVE_INFINITY, running: 0 };
   let id = 0;
   const push = (sinceMs: number, second: boolean): void =>
-    queues.push({ id: id++, priority: 'interactive', second }, { sinceMs, ...WAIT });
+    queues.push({ id: id++, priority: 'interactive', slots: 1, second }, { sinceMs, ...WAIT });
   // 100 wait; every 10 ms one ends: half of them are seconds that took their request's place.
   for (let i = 0; i < 100; i += 1) push(i, false);
   for (let nowMs = 0; nowMs < 20_000; nowMs += 10) {
