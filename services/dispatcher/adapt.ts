@@ -18,6 +18,9 @@ export type Trainer = Pick<
   'startSearch' | 'getSearch' | 'watchSearch' | 'cancelSearch'
 >;
 
+/** Who waits, and until when. */
+type Waiter = Pick<CallContext, 'signal' | 'deadline'>;
+
 /** How long a watch goes on trying to come back to its job after it lost its trainer, milliseconds. */
 const PATIENCE_MS = 60_000;
 
@@ -28,14 +31,13 @@ const PATIENCE_MS = 60_000;
 export async function* adapt(
   trainer: Trainer,
   { requestId, spec, timeoutS }: AdaptRequest,
-  call: Pick<CallContext, 'signal'>,
+  { signal, deadline }: Waiter,
 ): AsyncGenerator<AdaptResponse> {
-  const { signal } = call;
   const request = { requestId: requestIdOr(requestId), spec, timeoutS };
-  const { adaptation } = await trainer.startSearch(request, { signal });
+  const { adaptation } = await trainer.startSearch(request, { signal, deadline });
   if (!adaptation) throw new ZmeshError('INTERNAL', 'the trainer started no search');
   yield { event: { sequence: 0n, time: adaptation.createdAt, adaptation, progress: undefined } };
-  for await (const event of follow(trainer, { id: adaptation.id, afterSequence: 0n }, signal))
+  for await (const event of follow(trainer, { id: adaptation.id, afterSequence: 0n }, { signal, deadline }))
     yield { event };
 }
 
@@ -43,19 +45,19 @@ export async function* adapt(
 export async function* watchAdaptation(
   trainer: Trainer,
   request: WatchAdaptationRequest,
-  call: Pick<CallContext, 'signal'>,
+  call: Waiter,
 ): AsyncGenerator<WatchAdaptationResponse> {
-  for await (const event of follow(trainer, request, call.signal)) yield { event };
+  for await (const event of follow(trainer, request, call)) yield { event };
 }
 
 /** Events of a job in order and once each, through trainers that go away. */
 function follow(
   trainer: Trainer,
   { id, afterSequence }: WatchAdaptationRequest,
-  signal: AbortSignal,
+  { signal, deadline }: Waiter,
 ): AsyncGenerator<AdaptationEvent> {
   return resumedEvents<AdaptationEvent>({
-    open: (after) => trainer.watchSearch({ id, afterSequence: after }, { signal }),
+    open: (after) => trainer.watchSearch({ id, afterSequence: after }, { signal, deadline }),
     after: afterSequence,
     patienceMs: PATIENCE_MS,
     signal,

@@ -96,7 +96,8 @@ export function dispatcherHandlers({ mesh, gate, settings }: HandlersOptions): B
         leave();
       }
     },
-    getAdaptation: ({ id }, { signal }) => inside(() => mesh.trainer.getSearch({ id }, { signal })),
+    getAdaptation: ({ id }, { signal, deadline }) =>
+      inside(() => mesh.trainer.getSearch({ id }, { signal, deadline })),
     async *watchAdaptation(request, call) {
       const leave = gate.enter();
       try {
@@ -105,7 +106,8 @@ export function dispatcherHandlers({ mesh, gate, settings }: HandlersOptions): B
         leave();
       }
     },
-    cancelAdaptation: ({ id }, { signal }) => inside(() => mesh.trainer.cancelSearch({ id }, { signal })),
+    cancelAdaptation: ({ id }, { signal, deadline }) =>
+      inside(() => mesh.trainer.cancelSearch({ id }, { signal, deadline })),
     listModels: () => inside(() => listModels(mesh, settings.defaultStrategy)),
   };
   return bind(
