@@ -85,7 +85,8 @@ export async function startInference(
     address: server.address,
     stopped,
     async drain() {
-      // First, so that dispatchers choose others before calls are refused here.
+      // Both first, so that others are chosen before calls are refused here.
+      server.setServing(false);
       await presence?.leave();
       ending.abort();
       await server.drain(drainMs);

@@ -106,6 +106,7 @@ export async function startTrainer(settings: TrainerSettings, log: Logger): Prom
   return {
     address: server.address,
     async drain() {
+      server.setServing(false);
       draining.abort(new ZmeshError('DRAINING', 'the trainer is draining', { retryAfterMs: 0 }));
       await worker.stop();
       await janitor.stop();
