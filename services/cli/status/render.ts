@@ -121,8 +121,8 @@ function renderModelFigures(models: readonly ModelFigures[]): string {
       { title: 'step p50', align: 'right' },
       { title: 'tokens/s', align: 'right' },
       { title: 'prompt/s', align: 'right' },
-      { title: 'KV used, kept, free', align: 'right' },
       { title: 'prefix', align: 'right' },
+      { title: 'KV used, kept, free', align: 'right' },
     ],
     models.map(({ model, waiting, running, rows, pages, prefixShare, ...rates }) => [
       model,
@@ -132,8 +132,8 @@ function renderModelFigures(models: readonly ModelFigures[]): string {
       duration(rates.stepP50Ms),
       rates.tokensPerS.toFixed(1),
       rates.promptTokensPerS.toFixed(1),
-      [pages.running, pages.kept, pages.free].map(formatCount).join(', '),
       prefixShare === null ? NOTHING : `${(prefixShare * 100).toFixed(0)} %`,
+      [pages.running, pages.kept, pages.free].map(formatCount).join(', '),
     ]),
   );
 }

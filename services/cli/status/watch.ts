@@ -49,9 +49,14 @@ export async function watchFigures(
   }
 }
 
-/** A frame that fits: over what was there, without a blank screen in between. */
+/**
+ * A frame that fits: over what was there, without a blank screen in between, the cursor below it. Where there is little room
+ * blank lines go first.
+ */
 function frame(text: string, { rows = 0, columns }: Pick<Io, 'rows' | 'columns'>): string {
-  const lines = text.split('\n').slice(0, Math.max(1, rows - 1));
-  const cut = lines.map((line) => [...line].slice(0, columns).join('') + REST_OF_LINE);
-  return `${HOME}${cut.join('\n')}${REST_OF_SCREEN}`;
+  const room = Math.max(1, rows - 1);
+  const all = text.trimEnd().split('\n');
+  const lines = all.length > room ? all.filter((line) => line !== '') : all;
+  const cut = lines.slice(0, room).map((line) => `${[...line].slice(0, columns).join('')}${REST_OF_LINE}\n`);
+  return `${HOME}${cut.join('')}${REST_OF_SCREEN}`;
 }

@@ -219,7 +219,13 @@ describe('watching', () => {
     assert.equal(frames.length, 3);
     for (const frame of frames) {
       const lines = frame.split('\n');
-      assert.equal(lines.length, 5, 'one less than the screen has');
+      assert.equal(lines.length, 6, 'the last is where the cursor waits');
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is drawn
+      assert.match(lines.at(-1)!, /^\x1b\[J(\x1b\[\?25h)?$/);
+      assert.ok(
+        lines.slice(0, 5).every((line) => line !== '\x1b[K'),
+        'blank lines go first',
+      );
       // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is drawn
       assert.ok(lines.every((line) => line.replace(/\x1b\[\??\d*[A-Za-z]/g, '').length <= 30));
     }
