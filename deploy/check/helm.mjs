@@ -19,6 +19,8 @@ const WAIT_MS = 2000;
 const REFUSED = [
   [['--set', 'inference.replicaCount=3'], /additional properties 'replicaCount' not allowed|replicaCount/],
   [['--set', 'image.digest=latest'], /digest/],
+  // Only inference has metrics to scale by.
+  [['--set', 'dispatcher.autoscaling.metrics=custom'], /metrics/],
   [['--set', 'nats.enabled=false'], /externalNats\.url is needed/],
 ];
 

@@ -18,6 +18,7 @@ export async function checkManifests(manifests) {
   const has = (kind, name) => named(kind).some((one) => one.metadata.name === name);
   const workloads = ['Deployment', 'StatefulSet', 'Job'].flatMap(named);
   const ours = workloads.filter(({ metadata }) => metadata.labels['app.kubernetes.io/name'] === 'zmesh');
+  const others = workloads.filter((one) => !ours.includes(one));
   const pods = workloads.map(({ spec }) => spec.template);
   const matches = (selector = {}) => pods.filter(({ metadata }) => includes(metadata.labels, selector));
 
@@ -46,9 +47,16 @@ export async function checkManifests(manifests) {
           faults.push(`${where} lets through to port ${port}, which is not open`);
     if (kind === 'Service')
       for (const { targetPort } of spec.ports)
-        if (typeof targetPort === 'string' && !matches(spec.selector).every((pod) => opens(pod, targetPort)))
+        if (targetPort === 'metrics' && (spec.type ?? 'ClusterIP') !== 'ClusterIP')
+          faults.push(`${where} shows metrics to whom it lets in from outside`);
+        else if (
+          typeof targetPort === 'string' &&
+          !matches(spec.selector).every((pod) => opens(pod, targetPort))
+        )
           faults.push(`${where} leads to port ${targetPort}, which is not open`);
   }
+  for (const { kind, metadata, spec } of others)
+    for (const fault of rightFaults(spec.template.spec)) faults.push(`${kind} ${metadata.name}: ${fault}`);
   for (const workload of ours) {
     const where = `${workload.kind} ${workload.metadata.name}`;
     for (const fault of podFaults(workload.spec.template.spec, {
@@ -69,9 +77,23 @@ const opens = (pod, port) =>
     ports.some((one) => one.name === port || one.containerPort === port),
   );
 
-function* podFaults(pod, { has, known, owned }) {
-  if (!has('ServiceAccount', pod.serviceAccountName)) yield `no service account ${pod.serviceAccountName}`;
+/** What a pod may do that none of ours need, and containers that may take all of a node's memory. */
+function* rightFaults(pod) {
   if (pod.securityContext?.runAsNonRoot !== true) yield 'it may run as root';
+  for (const { name, securityContext: rights, resources } of [
+    ...(pod.initContainers ?? []),
+    ...pod.containers,
+  ]) {
+    if (rights?.readOnlyRootFilesystem !== true) yield `${name} may write its file system`;
+    if (rights?.allowPrivilegeEscalation !== false || !rights?.capabilities?.drop?.includes('ALL'))
+      yield `${name} may have capabilities`;
+    if (!resources?.limits?.memory) yield `${name} has no limit of memory`;
+  }
+}
+
+function* podFaults(pod, { has, known, owned }) {
+  yield* rightFaults(pod);
+  if (!has('ServiceAccount', pod.serviceAccountName)) yield `no service account ${pod.serviceAccountName}`;
   const volumes = new Set(pod.volumes.map(({ name }) => name));
   for (const { persistentVolumeClaim: claim } of pod.volumes)
     if (
@@ -85,7 +107,6 @@ function* podFaults(pod, { has, known, owned }) {
     const { name, args = [], command, env = [], volumeMounts = [], ports = [] } = container;
     for (const mount of volumeMounts)
       if (!volumes.has(mount.name)) yield `${name} mounts ${mount.name}, no such volume`;
-    if (container.securityContext?.readOnlyRootFilesystem !== true) yield `${name} may write its file system`;
     if (!command && !existsSync(join(root, args[0] ?? '')))
       yield `${name} runs ${args[0]}, which the build does not make`;
     for (const { name: variable } of env)
