@@ -11,6 +11,8 @@ import { findPromtool, MISSING } from './find-promtool.mjs';
 
 const CHECKS = [
   ['check', 'config', 'prometheus.yml'],
+  ['check', 'config', 'kubernetes.yml'],
+  ['check', 'config', 'local.yml'],
   ['check', 'rules', 'rules.yml'],
   ['test', 'rules', 'rules.test.yml'],
 ];
