@@ -1,12 +1,7 @@
-/**
- * `npm run evidence -- [experts | strategies | real] [--quick]`: measures, and writes docs/evidence.md with its pictures.
- * Without a part: experts and strategies. `--minutes N` begins no run of experts
- * after N minutes and writes what is there, what is missing marked; `real` fetches a model of 135 M parameters and takes an hour or more (`--steps` shortens it for a trial). Resumable:
- * what was measured is kept in <ZMESH_HOME>/evidence; `--fresh` measures all of it again.
- */
+/** `npm run evidence`: measures, and writes docs/evidence.md with its pictures; `--help` tells its parts and options. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { argumentsOrExit } from '../support/arguments.js';
 import { expertsSteps, measureExperts } from './experts.js';
 import { expertsPart } from './experts-report.js';
 import { describeGrid, expertsGrid, type GridSize } from './grid.js';
@@ -19,7 +14,6 @@ import { measureStrategies, type StrategiesGrid, strategiesSteps } from './strat
 import { strategiesPart } from './strategies-report.js';
 
 const PARTS = ['experts', 'strategies', 'real'] as const;
-type Part = (typeof PARTS)[number];
 
 const STRATEGIES: Readonly<Record<'full' | 'quick', StrategiesGrid>> = {
   full: {
@@ -42,28 +36,35 @@ const STRATEGIES: Readonly<Record<'full' | 'quick', StrategiesGrid>> = {
   },
 };
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
+const given = argumentsOrExit({
+  command: 'npm run evidence',
+  about:
+    'Measures what training and strategies are worth, and writes docs/evidence.md with its pictures. Resumable: what was measured is kept in\n' +
+    '<ZMESH_HOME>/evidence. Exit status: 0 written, 1 faults or interrupted, 2 wrong arguments.',
+  bare: 'only',
   options: {
-    quick: { type: 'boolean' },
-    minutes: { type: 'string' },
-    fresh: { type: 'boolean' },
-    steps: { type: 'string' },
+    only: {
+      type: 'parts',
+      parts: PARTS,
+      help: 'parts to measure; default experts and strategies. real fetches a model of 135 M parameters and takes an hour or more',
+    },
+    quick: { type: 'flag', help: 'smaller grids: one seed, fewer shots' },
+    minutes: {
+      type: 'number',
+      min: 0.1,
+      max: 10_000,
+      fractions: true,
+      help: 'begin nothing after so long and write what is there, what is missing marked',
+    },
+    fresh: { type: 'flag', help: 'measure all of it again' },
+    steps: { type: 'number', min: 1, max: 10_000, help: 'steps of each run of real, for a trial' },
   },
 });
-const wrong = positionals.find((name) => !(PARTS as readonly string[]).includes(name));
-if (wrong !== undefined) {
-  process.stderr.write(
-    `npm run evidence -- [${PARTS.join(' | ')}] [--quick] [--minutes N] [--fresh] [--steps N]; "${wrong}" is no part\n`,
-  );
-  process.exit(2);
-}
-const parts: readonly Part[] = positionals.length > 0 ? (positionals as Part[]) : ['experts', 'strategies'];
-const steps = values.steps === undefined ? undefined : Number(values.steps);
-const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
-const size: GridSize = values.quick ? 'quick' : 'full';
+const { minutes, steps } = given;
+const parts = given.only ?? (['experts', 'strategies'] as const);
+const size: GridSize = given.quick ? 'quick' : 'full';
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
-if (values.fresh) rmSync(evidenceHome(), { recursive: true, force: true });
+if (given.fresh) rmSync(evidenceHome(), { recursive: true, force: true });
 
 const stop = new AbortController();
 process.once('SIGINT', () => stop.abort(new Error('interrupted; the same command goes on from here')));

@@ -1,10 +1,11 @@
-/** The arguments of a long test (`npm run chaos`, `soak`, `hostile`): read strictly, told by `--help`. */
+/** The arguments of a long test (`npm run chaos`, `soak`, `hostile`, `evidence`): read strictly, told by `--help`. */
 import { parseArgs } from 'node:util';
 
 /** A number in a range. */
 export interface NumberOption {
   readonly type: 'number';
-  readonly default: number;
+  /** Default: undefined. */
+  readonly default?: number;
   readonly min: number;
   readonly max: number;
   /** Whether 1.5 is one. */
@@ -25,15 +26,25 @@ export interface FolderOption {
   readonly help: string;
 }
 
-export type Options = Readonly<Record<string, NumberOption | PartsOption | FolderOption>>;
+/** Given or not. */
+export interface FlagOption {
+  readonly type: 'flag';
+  readonly help: string;
+}
 
-/** What was given, or the defaults; undefined = parts or a folder that were not given. */
+export type Options = Readonly<Record<string, NumberOption | PartsOption | FolderOption | FlagOption>>;
+
+/** What was given, or the defaults; undefined = parts, a folder or a number without default that were not given. */
 export type Values<O extends Options> = {
   readonly [K in keyof O]: O[K] extends NumberOption
-    ? number
+    ? O[K] extends { readonly default: number }
+      ? number
+      : number | undefined
     : O[K] extends PartsOption
       ? readonly O[K]['parts'][number][] | undefined
-      : string | undefined;
+      : O[K] extends FlagOption
+        ? boolean
+        : string | undefined;
 };
 
 /** A command and what may follow it. */
@@ -43,6 +54,8 @@ export interface Usage<O extends Options> {
   /** What it does; one sentence or more. */
   readonly about: string;
   readonly options: O;
+  /** The option of type `parts` whose value may be given without its name, one part an argument. Default: none. */
+  readonly bare?: string;
 }
 
 /** The arguments are wrong: one line. */
@@ -50,13 +63,14 @@ export class UsageError extends Error {}
 
 /** Reads arguments. Throws a UsageError for what is unknown, no number or out of range; "help" if that was asked for. */
 export function parseArguments<O extends Options>(
-  { options }: Usage<O>,
+  { options, bare }: Usage<O>,
   args: readonly string[],
 ): Values<O> | 'help' {
-  const given = rawValues(Object.keys(options), args);
+  const given = rawValues(options, args, bare);
   if (given.help === true) return 'help';
   const read = Object.entries(options).map(([name, option]) => {
     const text = given[name];
+    if (option.type === 'flag') return [name, text === true];
     if (typeof text !== 'string') return [name, option.type === 'number' ? option.default : undefined];
     if (option.type === 'number') return [name, numberOf(name, option, text)];
     return [name, option.type === 'parts' ? partsOf(name, option, text) : folderOf(name, text)];
@@ -86,8 +100,11 @@ export function argumentsOrExit<O extends Options>(
 }
 
 /** What `--help` prints. */
-export function helpText({ command, about, options }: Usage<Options>): string {
-  const rows = Object.entries(options).map(([name, option]) => [`--${name} ${shape(option)}`, option.help]);
+export function helpText({ command, about, options, bare }: Usage<Options>): string {
+  const rows = Object.entries(options).map(([name, option]) => [
+    name === bare ? shape(option).replaceAll(',', ' ') : `--${name} ${shape(option)}`.trimEnd(),
+    option.help,
+  ]);
   rows.push(['--help', 'this text']);
   const width = Math.max(...rows.map(([left]) => left!.length));
   const lines = rows.map(([left, help]) => `  ${left!.padEnd(width)}  ${help}`);
@@ -95,15 +112,26 @@ export function helpText({ command, about, options }: Usage<Options>): string {
 }
 
 function shape(option: Options[string]): string {
-  if (option.type === 'number') return `N (${rangeOf(option)}, default ${option.default})`;
-  return option.type === 'parts' ? option.parts.join(',') : 'DIR';
+  if (option.type === 'flag') return '';
+  if (option.type === 'parts') return option.parts.join(',');
+  if (option.type === 'folder') return 'DIR';
+  return `N (${rangeOf(option)}${option.default === undefined ? '' : `, default ${option.default}`})`;
 }
 
-function rawValues(names: readonly string[], args: readonly string[]): Record<string, unknown> {
-  const entries = names.map((name) => [name, { type: 'string' as const }] as const);
+function rawValues(options: Options, args: readonly string[], bare?: string): Record<string, unknown> {
+  const entries = Object.entries(options)
+    .filter(([name]) => name !== bare)
+    .map(([name, { type }]) => [name, { type: type === 'flag' ? 'boolean' : 'string' } as const] as const);
   try {
-    const options = { ...Object.fromEntries(entries), help: { type: 'boolean' as const, short: 'h' } };
-    return parseArgs({ args: [...args], options }).values;
+    const known = { ...Object.fromEntries(entries), help: { type: 'boolean' as const, short: 'h' } };
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: known,
+      allowPositionals: bare !== undefined,
+    });
+    return bare === undefined || positionals.length === 0
+      ? values
+      : { ...values, [bare]: positionals.join(',') };
   } catch (error) {
     throw new UsageError((error as Error).message.split(/\.? To specify |\n/)[0]);
   }

@@ -54,6 +54,8 @@ test('the help names every option with its range and default', () => {
 for (const [program, args, message] of [
   ['dist/tests/chaos/run.js', ['--older', 'docs'], /is no built checkout/],
   ['dist/tests/chaos/soak.js', ['--minutes', 'x'], /--minutes is a number from 0.1 to 10000, not "x"/],
+  ['dist/tests/evidence/run.js', ['reel'], /has no part "reel" \(experts, strategies, real\)/],
+  ['dist/tests/evidence/run.js', ['--minutes', 'x'], /--minutes is a number from 0.1 to 10000, not "x"/],
   ['dist/tests/hostile/run.js', ['--count', 'abc'], /--count is a whole number from 1 to/],
   ['deploy/local/bench.mjs', ['nothing'], /no measurement "nothing"/],
   ['deploy/local/clients.mjs', ['--only', 'cobol'], /no part "cobol"/],
