@@ -1,8 +1,9 @@
 /** Runs an answer's program and calls its functions when the judge asks. What it prints goes nowhere. */
 import { createRequire } from 'node:module';
 import { runInThisContext } from 'node:vm';
-import { decode, encode, readLine, say } from './wire.mjs';
+import { beQuiet, decode, encode, readLine, say } from './wire.mjs';
 
+beQuiet();
 say('ready');
 const { program } = JSON.parse(readLine());
 const objects = [];

@@ -8,6 +8,7 @@ import wire
 
 def main():
     source, out = wire.lines(), wire.writer()
+    wire.be_quiet()
     wire.say(out, "ready")
     program = json.loads(source.readline())["program"]
     space = {"__name__": "__answer__"}

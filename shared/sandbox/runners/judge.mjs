@@ -1,7 +1,7 @@
 /** Runs tests against an answer that runs elsewhere: the names that a task lists are the answer's functions. */
 import assert from 'node:assert';
 import { createRequire } from 'node:module';
-import { decode, encode, readLine, say } from './wire.mjs';
+import { beQuiet, decode, encode, readLine, say } from './wire.mjs';
 
 const KNOWN = { Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
 
@@ -12,6 +12,7 @@ class Opaque {
   }
 }
 
+beQuiet();
 say('ready');
 const { names, tests, prompt } = JSON.parse(readLine());
 say(`V ${JSON.stringify(await verdict())}`);

@@ -120,6 +120,7 @@ def compare_outputs(task, source, out):
 
 def main():
     source, out = wire.lines(), wire.writer()
+    wire.be_quiet()
     wire.say(out, "ready")
     task = json.loads(source.readline())
     run = run_tests if task["kind"] == "tests" else compare_outputs

@@ -79,6 +79,11 @@ sandboxTest('JavaScript without end is ended', async () => {
     'a loop of promises': 'function f() { return (async () => { for (;;) await 0; })(); }',
     'memory without end': 'function f() { const x = []; for (;;) x.push(new Array(1e6).fill(1.5)); }',
     'memory outside of the heap': 'function f() { const x = []; for (;;) x.push(Buffer.alloc(1 << 24, 1)); }',
+    'shared memory beyond the limit':
+      'function f() { const x = []; for (let i = 0; i < 20; i++) { x.push(new Uint8Array(new SharedArrayBuffer(1 << 26)).fill(1)); } return 42; }',
+    "WebAssembly's memory beyond the limit":
+      'function f() { const x = []; for (let i = 0; i < 20; i++) { const m = new WebAssembly.Memory({ initial: 1024, maximum: 1024, shared: true }); x.push(new Uint8Array(m.buffer).fill(1)); } return 42; }',
+    'complaints without end': 'function f() { for (;;) require("fs").writeSync(2, "x".repeat(65536)); }',
     'a result that is too large': 'function f() { return "x".repeat(1e6); }',
     'threads without end':
       'function f() { const { Worker } = require("worker_threads"); for (;;) new Worker("setTimeout(() => {}, 1e6)", { eval: true }); }',

@@ -68,6 +68,14 @@ const ATTEMPTS: Readonly<Record<string, readonly [body: string, expected: string
   'write into the root': ['open("/x", "w")', 'OSError'],
   'write beside the runner': ['open("/runner/x", "w")', 'OSError'],
   'replace the runner': ['open("/runner/judge.py", "a")', 'OSError'],
+  'write into its interpreter': ['open(sys.executable, "ab")', 'OSError'],
+  'write into its library': ['open(os.__file__, "ab")', 'OSError'],
+  'make the runner writable': ['os.chmod("/runner/wire.py", 0o777)', 'OSError'],
+  'link to what is outside': ['os.symlink("/etc/passwd", "/runner/x")', 'OSError'],
+  'make a file without a name': ['os.open("/usr/lib", os.O_TMPFILE | os.O_RDWR)', 'OSError'],
+  'read what zmesh is told': ['os.read(0, 10)', "b''"],
+  'use files of who started it': ['[fd for fd in range(64) if is_open(fd)]', '[0, 1, 2, 3]'],
+  'see what is mounted from where': ['(libc.syscall(458, 0, 0, 0, 0), ctypes.get_errno())', '(-1, 1)'],
   'write into temporary files': ['tempfile.TemporaryFile()', 'FileNotFoundError'],
   'use memory as a file': ['os.memfd_create("x")', 'PermissionError'],
   'open a socket': ['socket.socket()', 'PermissionError'],
@@ -79,6 +87,7 @@ const ATTEMPTS: Readonly<Record<string, readonly [body: string, expected: string
   'make a name space': ['libc.unshare(0x10000000)', '-1'],
   'mount something': ['libc.mount(b"x", b"/", b"tmpfs", 0, None)', '-1'],
   'leave its root': ['os.chroot("/usr")', 'OSError'],
+  'raise its limit of memory': ['resource.setrlimit(resource.RLIMIT_DATA, (-1, -1))', 'ValueError'],
   'raise its limits': ['resource.setrlimit(resource.RLIMIT_AS, (1 << 40, 1 << 40))', 'ValueError'],
   'keep a limit of processor time off': ['resource.setrlimit(resource.RLIMIT_CPU, (9, 9))', 'ValueError'],
   'become privileged': ['os.setuid(0)', 'OSError'],
@@ -90,7 +99,7 @@ const ATTEMPTS: Readonly<Record<string, readonly [body: string, expected: string
 
 sandboxTest('files, network, processes, memory and limits are out of reach', async () => {
   const imports =
-    'import ctypes, mmap, os, resource, socket, subprocess, tempfile, time\nlibc = ctypes.CDLL(None, use_errno=True)\n';
+    'import ctypes, mmap, os, resource, socket, subprocess, sys, tempfile, time\nlibc = ctypes.CDLL(None, use_errno=True)\ndef is_open(fd):\n  try: return bool(os.fstat(fd))\n  except OSError: return False\n';
   const outcomes = await Promise.all(
     Object.entries(ATTEMPTS).map(async ([attempt, [body, expected]]) => {
       const program = `${imports}def f():\n  try:\n    return str(${body})\n  except Exception as error:\n    return "OSError" if isinstance(error, PermissionError) and error.filename else type(error).__name__`;
@@ -152,4 +161,17 @@ sandboxTest('programs without end are ended, and a good one after them passes', 
     passed: true,
     detail: 'all tests pass',
   });
+});
+
+sandboxTest('complaints without end cost zmesh nothing: nobody reads them', async () => {
+  const before = process.cpuUsage();
+  const flood = 'import os\ndef f():\n  while True: os.write(2, b"x" * 65536)';
+  const { passed, detail } = await trial('python', flood, 'assert f() == 42');
+  const { user, system } = process.cpuUsage(before);
+  assert.equal(passed, false);
+  assert.match(detail, /processor time or memory/);
+  assert.ok(
+    user + system < 500_000,
+    `${(user + system) / 1000} ms of zmesh's own for a second of the answer's`,
+  );
 });
