@@ -53,6 +53,38 @@ describe('the gradient by multipliers', () => {
     });
   }
 
+  test('of a mixture it is that of the multipliers it mixes to, with its own α in a matrix and the base beside', () => {
+    const [draft] = armsOf('trace');
+    const other = armsOf('trace')[0]!.expert!.multipliers;
+    const arms: Arm[] = [
+      { ...draft!, alpha: 0.75, alphaPerMatrix: new Map([['b', 0.25]]) },
+      {
+        name: 'other',
+        alpha: 0.5,
+        alphaPerMatrix: new Map(),
+        expert: {
+          normalisation: 'trace',
+          multipliers: new Map([['a', other.get('a')!.map((value) => 3 - value)]]),
+        },
+      },
+      { name: 'base', expert: null, alpha: 0.125, alphaPerMatrix: new Map() },
+    ];
+    const mixed = {
+      a: M.a.map((value) => 0.75 * value + 0.5 * (3 - value) + 0.125),
+      b: M.b.map((value) => 0.25 * value + 0.5 + 0.125),
+      zero: M.zero.map((value) => 0.75 * value + 0.5 + 0.125),
+    };
+    const gradients = multiplierGradient(MATRICES, arms, Float64Array.from(G));
+    MATRICES.forEach(({ name }, index) => {
+      const m = mixed[name as keyof typeof mixed];
+      m.forEach((value, i) => {
+        const moved = (by: number) => loss({ ...mixed, [name]: m.with(i, value + by) }, 'trace');
+        const numeric = (moved(1e-6) - moved(-1e-6)) / 2e-6;
+        assert.ok(Math.abs(gradients[index]![i]! - numeric) < 1e-8, `${name}[${i}]: ${numeric}`);
+      });
+    });
+  });
+
   test('under trace it has no share along the multipliers: scaling all of a matrix changes nothing', () => {
     const [a] = multiplierGradient(MATRICES, armsOf('trace'), Float64Array.from(G));
     const along = a!.reduce((sum, value, i) => sum + value * M.a[i]!, 0);
