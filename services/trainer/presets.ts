@@ -30,7 +30,9 @@ const official: Preset = {
   name: 'official',
   help: "The published code's settings: one greedy answer a question, no baseline, Adam 2e-3 clipped at 1e-3.",
   caution:
-    'Greedy answers explore nothing, and Adam hardly feels a clip: expect more steps than with the default.',
+    'Greedy answers explore nothing, and Adam hardly feels a clip: expect more steps than with the default. What is no setting is ' +
+    'not repeated: bf16, a second BOS, the stop strings (`Instruction:`, `Response:`), and rewards for answers that their ' +
+    'budget cut off, which are wrong here.',
   algorithm: 'reinforce',
   settings: {
     matrices: 'mlp',

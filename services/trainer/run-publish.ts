@@ -4,7 +4,7 @@ import {
   ExpertKind,
   type ExpertRegistryServiceService,
 } from '#proto/zmesh/v1/expert_registry.js';
-import { GateResult, RunPhase, RunStep } from '#proto/zmesh/v1/trainer.js';
+import { RunPhase, RunStep } from '#proto/zmesh/v1/trainer.js';
 import { publishExpert } from '#shared/experts/publish.js';
 import type { RpcClient } from '#shared/rpc/client.js';
 import { withSpan } from '#shared/telemetry/spans.js';
@@ -78,8 +78,12 @@ function gateValue({ passed }: RunTest): ExpertGate {
   return passed ? ExpertGate.PASSED : ExpertGate.FAILED;
 }
 
-/** What is shown with the version at a glance. Part of the version's hash, so it holds nothing that a second run of the same would not have. */
-function factsOf({ run: { spec, data }, progress: { state } }: FinishedRun): Record<string, string> {
+/**
+ * What is shown with the version at a glance. Part of the version's hash, so it holds nothing that a second run of the same would not
+ * have. A version that was not tested says so: the first publication's outcome counts, and the same multipliers, tested later,
+ * must not stay without theirs.
+ */
+function factsOf({ run: { spec, data }, progress: { state }, tested }: FinishedRun): Record<string, string> {
   return {
     algorithm: state.training.algorithm,
     preset: spec.preset || 'default',
@@ -87,6 +91,7 @@ function factsOf({ run: { spec, data }, progress: { state } }: FinishedRun): Rec
     data_sha256: data.sha256,
     seed: String(spec.seed),
     step: String(state.best!.step),
+    ...(tested.passed === undefined && { tested: 'no' }),
   };
 }
 
@@ -110,7 +115,8 @@ function recordOf({ run, progress, tested }: FinishedRun): Record<string, unknow
     best_step: progress.state.best!.step,
     validations: progress.state.validations,
     gate: { passed: tested.passed ?? null, failures: tested.failures, warnings: tested.warnings },
-    comparisons: tested.results.map((result) => GateResult.toJSON(result)),
+    // As they are: the contract's JSON leaves zeros out, and 0 questions that only the base got right is a finding.
+    comparisons: tested.results,
     curve: progress.curve.map((step) => RunStep.toJSON({ ...step, rollouts: '', rolloutsSha256: '' })),
     created_at: iso(createdAt),
     started_at: iso(startedAt),

@@ -165,6 +165,38 @@ describe('training runs', { concurrency: 1 }, () => {
     assert.equal(told.curve.length, 5);
   });
 
+  test('a run that fails its test is kept and marked, and nothing routes to it, also where it was published untested before', async () => {
+    // Without a learning rate no step is better than the start.
+    const idle: Partial<RunSpec> = {
+      algorithm: 'next-token',
+      settings: { steps: '1', prompts: '8', 'learning-rate': '0', 'validation-items': '24' },
+    };
+    const published = async (gate: RunSpec['gate']) => {
+      const { id } = await start(specOf('idle', { ...idle, gate }));
+      const run = await until(id, 'the end', isOver);
+      assert.equal(run.state, JobState.SUCCEEDED, run.failure?.message);
+      const { expert } = await registry.getExpert({ name: run.expert });
+      return { run, expert: expert! };
+    };
+    const untested = await published(UNTESTED);
+    assert.equal(untested.expert.gate, ExpertGate.UNSPECIFIED);
+    assert.equal(untested.expert.spec?.metadata.tested, 'no');
+    const failed = await published({ ...UNTESTED, skip: false });
+    assert.equal(failed.run.gate, ExpertGate.FAILED);
+    assert.match(failed.run.gateFailures.join(), /nothing trained was kept/);
+    assert.equal(failed.expert.vectorsSha256, untested.expert.vectorsSha256);
+    assert.equal(failed.expert.gate, ExpertGate.FAILED);
+    assert.deepEqual(failed.expert.aliases, []);
+    for (const alias of ['staged', 'stable'])
+      await assert.rejects(
+        registry.setAlias({ model: 'octo-nano', expert: 'idle', alias, version: failed.expert.version }),
+        { reason: 'GATE_FAILED' },
+      );
+    const { record } = await registry.getExpertRecord({ name: failed.run.expert });
+    const [own] = JSON.parse(Buffer.from(record).toString('utf8')).comparisons;
+    assert.deepEqual([own.task, own.items, own.harm], ['arithmetic', 300, false]);
+  });
+
   test('the same request id gives the same run, and another request under it is refused', async () => {
     const again = await start(specOf('calm', TESTED), 'calm-1');
     assert.equal(again.id, undisturbed.id);
