@@ -20,7 +20,8 @@ const ADVICE: Partial<Record<Reason, string>> = {
   DISPATCHER_UNAVAILABLE: '"zmesh status" shows what runs; start a mesh with "zmesh up"',
   REGISTRY_UNAVAILABLE: '"zmesh status" shows what runs; the logs lie in .zmesh/logs',
   ALIAS_CONFLICT: 'someone moved the alias; look with "zmesh experts list" and decide again',
-  EXPERT_IN_USE: 'move or delete its aliases first: "zmesh experts alias"',
+  EXPERT_IN_USE:
+    'move or delete its aliases ("zmesh experts alias"), and retire the adaptations that mix it ("zmesh experts retire")',
   NO_ROUTED_EXPERTS: 'publish experts with the alias stable, or use --strategy none',
   CORRUPT: 'run "zmesh experts verify", then "zmesh experts restore" from an export',
   REWARD_UNAVAILABLE: 'start the reward service, or name its address with --reward',

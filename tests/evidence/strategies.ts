@@ -113,7 +113,7 @@ export async function measureStrategies(
       validation.length > 0 ? ask(task, validation, experts) : Promise.resolve([]),
     );
     bestExpert[task] = bestOf(onValidation);
-    const pool = await poolOf(task);
+    const pool = await questionsOf(task, 'train');
     for (const perMatrix of [false, true])
       for (const shots of perMatrix ? grid.perMatrixShots : grid.shots)
         for (let draw = 0; draw < grid.draws; draw++) {
@@ -126,12 +126,6 @@ export async function measureStrategies(
         }
   }
   return { fixed, bestExpert, adapted };
-}
-
-/** Shots are drawn from what experts were trained or selected on, or, of a task without those, from the end of its test file. */
-async function poolOf(task: string): Promise<TaskItem[]> {
-  const train = await questionsOf(task, 'train');
-  return train.length > 0 ? train : (await questionsOf(task, 'test')).slice(-100);
 }
 
 function bestOf(answers: readonly Answers[]): string {

@@ -79,6 +79,7 @@ describe('many adaptations at once', { concurrency: 1 }, () => {
     for (const job of ended) {
       const expected = job.id === dropped ? JobState.CANCELLED : JobState.SUCCEEDED;
       assert.equal(job.state, expected, job.failure?.message);
+      assert(job.finishedAt, `${job.spec?.name} tells when it ended`);
     }
     const done = ended.filter(({ id }) => id !== dropped);
     // Equal work gives equal results, whoever ran it and whatever ran beside it.

@@ -70,7 +70,11 @@ describe('adaptations', { concurrency: 1 }, () => {
     assert.equal(expert?.spec?.kind, ExpertKind.ADAPTATION);
     assert.equal(`octo-nano/sums@${expert?.version}`, result?.adaptation);
     const { record } = await registry.getExpertRecord({ name: result!.adaptation });
-    assert.equal(JSON.parse(Buffer.from(record).toString('utf8')).examples_sha256, calm.examplesSha256);
+    const told = JSON.parse(Buffer.from(record).toString('utf8'));
+    assert.equal(told.examples_sha256, calm.examplesSha256);
+    const curves = Object.values<{ generations: number; curve: unknown[] }>(told.searches);
+    assert.equal(curves.length, 5);
+    assert(curves.every(({ generations, curve }) => generations > 0 && curve.length === generations));
     const [question] = examplesOf('arithmetic', 1);
     const { receipt } = await dispatcher.complete({
       request: GenerateRequest.fromPartial({
@@ -92,6 +96,20 @@ describe('adaptations', { concurrency: 1 }, () => {
     await assert.rejects(registry.retireExpert({ name: expert }), { reason: 'EXPERT_IN_USE' });
   });
 
+  test('the same request id stays the same job when the alias that it names has moved', async () => {
+    const version = calm.result!.arms[0]!.expert.split('@')[1]!;
+    const alias = { model: 'octo-nano', expert: 'math', alias: 'edge' };
+    await registry.setAlias({ ...alias, version });
+    const spec = specOf('edgy', 'arithmetic', { experts: ['math@edge'] });
+    const first = (await run(spec, 'edgy-1')).at(-1)!.adaptation!;
+    assert.equal(first.state, JobState.SUCCEEDED, first.failure?.message);
+    await registry.deleteAlias(alias);
+    const again = (await run(spec, 'edgy-1')).at(-1)!.adaptation!;
+    assert.equal(again.id, first.id);
+    await assert.rejects(run({ ...spec, description: 'other' }, 'edgy-1'), { reason: 'REQUEST_CONFLICT' });
+    await assert.rejects(run(spec, 'edgy-2'), { reason: 'UNKNOWN_ALIAS' });
+  });
+
   test('a task that the base does best gets the base, and the result says so', async () => {
     const events = await run(specOf('hello', 'greeting'));
     const { result } = events.at(-1)!.adaptation!;
@@ -103,7 +121,7 @@ describe('adaptations', { concurrency: 1 }, () => {
   test('kill -9 of trainers, inference, dispatcher, registry and nats-server: one result, the same as undisturbed', async () => {
     const spec = specOf('shaken', 'arithmetic', {
       // With the mean deployed no search ends early.
-      settings: { ...specOf('x').settings!, generations: 4, population: 6, deploy: SearchDeploy.MEAN },
+      settings: { ...specOf('x').settings!, generations: 8, population: 6, deploy: SearchDeploy.MEAN },
     });
     const undisturbed = (await run({ ...spec, name: 'still' })).at(-1)!.adaptation!;
     let id = '';
@@ -111,9 +129,10 @@ describe('adaptations', { concurrency: 1 }, () => {
       id = event!.adaptation!.id;
       break;
     }
-    const at = (share: number) => (job: Adaptation) =>
-      job.state === JobState.SUCCEEDED ||
-      (job.progress !== undefined && job.progress.done >= share * job.progress.total);
+    const at = (share: number) => (job: Adaptation) => {
+      assert.notEqual(job.state, JobState.SUCCEEDED, 'it was over before the next kill');
+      return job.progress !== undefined && job.progress.done >= share * job.progress.total;
+    };
     await until(id, 'its begin', at(0.05));
     for (const name of ['trainer', 'trainer-2']) process.kill(processOf(name).pid, 'SIGKILL');
     await until(id, 'a quarter', at(0.25));

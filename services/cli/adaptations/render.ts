@@ -4,6 +4,7 @@ import {
   type AdaptationProgress,
   type AdaptationResult,
   JobState,
+  SearchStage,
 } from '#proto/zmesh/v1/adaptation.js';
 import { renderFacts, renderTable } from '../render/table.js';
 import { shortName } from '../render/units.js';
@@ -33,7 +34,8 @@ export function renderAdaptation(adaptation: Adaptation): string {
         : '',
     ],
   ]);
-  return result ? `${facts}\n${candidatesTable(result)}` : facts;
+  const answered = adaptation.spec?.settings?.stage !== SearchStage.LIKELIHOOD;
+  return result ? `${facts}\n${candidatesTable(result, { answered })}` : facts;
 }
 
 /** Adaptations as a table. */
@@ -56,7 +58,11 @@ export function renderAdaptations(adaptations: readonly Adaptation[]): string {
   );
 }
 
-function candidatesTable({ candidates, chosen, arms }: AdaptationResult): string {
+/** All candidates; where nothing was `answered`, none was right or wrong. */
+function candidatesTable(
+  { candidates, chosen, arms }: AdaptationResult,
+  { answered }: { readonly answered: boolean },
+): string {
   const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(2)}`;
   return renderTable(
     [
@@ -69,8 +75,8 @@ function candidatesTable({ candidates, chosen, arms }: AdaptationResult): string
     ],
     candidates.map((one) => [
       one.expert === '' ? (KINDS.get(one.kind) ?? '') : shortName(one.expert),
-      one.score.toFixed(2),
-      `[${one.low.toFixed(2)}, ${one.high.toFixed(2)}]`,
+      answered ? one.score.toFixed(2) : '–',
+      answered ? `[${one.low.toFixed(2)}, ${one.high.toFixed(2)}]` : '–',
       one.kind === AdaptationCandidate.BASE
         ? ''
         : `${signed(one.difference)} [${signed(one.differenceLow)}, ${signed(one.differenceHigh)}]`,

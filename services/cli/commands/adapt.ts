@@ -126,7 +126,7 @@ export const adapt = defineCommand({
   },
 });
 
-/** Shows how a search goes and what came of it; the exit code. */
+/** Shows how a search goes and what came of it; the exit code. Ctrl-C leaves the search alone. */
 export async function showSearch(
   events: AsyncIterable<AdaptationEvent>,
   io: Io,
@@ -142,6 +142,13 @@ export async function showSearch(
       if (event.progress)
         progress.update(event.progress.done, event.progress.total, renderAdaptationProgress(event.progress));
     }
+  } catch (error) {
+    if (!last || !io.signal.aborted) throw error;
+    progress.end();
+    io.err.write(
+      `the search goes on: "zmesh adaptations watch ${last.id}" comes back to it, "zmesh adaptations cancel ${last.id}" ends it\n`,
+    );
+    return EXIT.interrupted;
   } finally {
     progress.end();
   }

@@ -4,6 +4,7 @@ import { JobState } from '#proto/zmesh/v1/adaptation.js';
 import { JobRecord, JobWish } from '#proto/zmesh/v1/jobs.js';
 import { ZmeshError } from '#shared/errors.js';
 import { sha256Hex } from '#shared/ids.js';
+import { timestamp } from '#shared/timestamp.js';
 import { isOver, JOB_FORMAT, type JobKey, type JobKind, stateText, unknownJob } from './job.js';
 import type { JobQueue } from './queue-jetstream.js';
 import { JobMoved, type JobStore } from './store.js';
@@ -21,10 +22,26 @@ export interface NewJob {
   readonly kind: JobKind;
   /** The caller's id of the request; empty = none, every call is a new job. */
   readonly requestId: string;
-  /** What was asked, encoded; the same bytes under one request id are the same request. */
+  /** What is worked on, encoded. */
   readonly input: Uint8Array;
+  /** What was asked, encoded; the same bytes under one request id are the same request. Default: `input`. */
+  readonly asked?: Uint8Array;
   /** What callers see, for a job of this id. */
   readonly view: (id: string) => NonNullable<JobRecord['view']>;
+}
+
+/** The job of a request id that was used before; undefined for a new one, or none. Throws REQUEST_CONFLICT if that was another request, TRAINER_UNAVAILABLE. */
+export async function earlierJob(
+  { store }: Pick<JobDesk, 'store'>,
+  { kind, requestId, asked }: Pick<NewJob, 'kind' | 'requestId'> & { readonly asked: Uint8Array },
+): Promise<JobRecord | undefined> {
+  if (requestId === '') return undefined;
+  const earlier = await store.read(jobKey(kind, requestId));
+  return earlier && sameRequest(earlier.record, sha256Hex(asked), requestId);
+}
+
+function jobKey(kind: JobKind, seed: string): JobKey {
+  return { kind, id: sha256Hex(`${kind}\0${seed}`).slice(0, ID_DIGITS) };
 }
 
 const ID_DIGITS = 20;
@@ -38,13 +55,12 @@ const ATTEMPTS_MAX = 50;
  * TRAINER_UNAVAILABLE.
  */
 export async function createJob({ store, queue }: JobDesk, job: NewJob): Promise<JobRecord> {
-  const { kind, requestId, input } = job;
-  const seed = requestId === '' ? randomUUID() : requestId;
-  const id = sha256Hex(`${kind}\0${seed}`).slice(0, ID_DIGITS);
-  const key = { kind, id };
-  const requestSha256 = sha256Hex(input);
-  const earlier = await store.read(key);
-  if (earlier) return sameRequest(earlier.record, requestSha256, requestId);
+  const { kind, requestId, input, asked = input } = job;
+  const key = jobKey(kind, requestId === '' ? randomUUID() : requestId);
+  const { id } = key;
+  const requestSha256 = sha256Hex(asked);
+  const earlier = await earlierJob({ store }, { kind, requestId, asked });
+  if (earlier) return earlier;
   const object = await store.putObject(key, 'input', input);
   const trace: Record<string, string> = {};
   propagation.inject(context.active(), trace);
@@ -107,9 +123,17 @@ export async function resumeJob(desk: JobDesk, key: JobKey): Promise<JobRecord> 
 export function cancelJob(desk: JobDesk, key: JobKey): Promise<JobRecord> {
   return change(desk, key, (record) => {
     if (isOver(record.state)) return undefined;
+    const asked = { ...record, wish: JobWish.CANCEL };
     const waits = record.state === JobState.QUEUED || record.state === JobState.PAUSED;
-    return { ...record, state: waits ? JobState.CANCELLED : record.state, wish: JobWish.CANCEL };
+    return waits ? { ...asked, state: JobState.CANCELLED, view: endedNow(record.view) } : asked;
   });
+}
+
+/** Who removes old jobs goes by when they ended. */
+function endedNow(view: JobRecord['view']): JobRecord['view'] {
+  const finishedAt = timestamp(new Date());
+  if (view?.$case === 'run') return { ...view, value: { ...view.value, finishedAt } };
+  return view && { ...view, value: { ...view.value, finishedAt } };
 }
 
 /** Changes a record, deciding anew whenever someone else was quicker. `decide` gives undefined for no change. */

@@ -1,6 +1,16 @@
 import type { RandomStream } from '#shared/random.js';
 import { drawStream, normals } from '../draws.js';
-import { type Alpha, alphaKey, alphaOf, dimensions, type SearchSpace } from './space.js';
+import {
+  type Alpha,
+  alphaKey,
+  alphaOf,
+  columnAlpha,
+  columnOf,
+  columns,
+  dimensions,
+  GRID,
+  type SearchSpace,
+} from './space.js';
 
 /** Settings of the cross-entropy method. */
 export interface CemSettings {
@@ -42,9 +52,21 @@ export interface CemState {
   readonly prunes?: boolean | undefined;
   /** True when every elite of the last generation has every example right. Default false. */
   readonly perfect?: boolean;
+  /** Where it prunes: keys of the candidates that answered in this search. What other searches know of the others does not count here. */
+  readonly answered?: readonly string[] | undefined;
+  /** How it went, a point a generation. Default none. */
+  readonly curve?: readonly CurvePoint[];
 }
 
-/** Tries to draw a point whose α are not all zero before the mean is taken instead. */
+/** A search after one generation. */
+export interface CurvePoint {
+  /** The best candidate seen so far. */
+  readonly best: Fitness;
+  /** Standard deviation of the next distribution, its mean over all numbers. */
+  readonly deviation: number;
+}
+
+/** Draws of a column whose α are all zero before the mean is taken instead. */
 const DRAWS_MAX = 20;
 
 /** The start: mean 1/K for K arms, standard deviation half of the bounds' width (published code, optim_modules.py). */
@@ -75,18 +97,26 @@ export function candidatesOf(
   return all;
 }
 
+/** A point and its α. A column whose α are all zero is drawn again, alone: of many matrices one nearly always is. */
 function draw(
   space: SearchSpace,
   { mean, deviation }: CemState,
   stream: RandomStream,
 ): { readonly point: readonly number[]; readonly alpha: Alpha } {
-  for (let attempt = 0; attempt < DRAWS_MAX; attempt++) {
-    const noise = normals(stream, mean.length);
-    const point = mean.map((value, i) => Math.min(1, Math.max(0, value + deviation[i]! * noise[i]!)));
-    const alpha = alphaOf(space, point);
-    if (alpha) return { point, alpha };
+  const width = columns(space.matrices);
+  const value = (i: number, noise: number): number =>
+    Math.min(1, Math.max(0, mean[i]! + deviation[i]! * noise));
+  const point = Array.from(normals(stream, mean.length), (noise, i) => value(i, noise));
+  for (let column = 0; column < width; column++) {
+    const empty = (): boolean => columnAlpha(space, columnOf(space, point, column)) === undefined;
+    for (let again = 1; again < DRAWS_MAX && empty(); again++) {
+      normals(stream, space.arms.length).forEach((noise, arm) => {
+        point[arm * width + column] = value(arm * width + column, noise);
+      });
+    }
+    if (!empty()) continue;
+    for (let i = column; i < point.length; i += width) point[i] = Math.max(mean[i]!, 1 / GRID);
   }
-  const point = mean.map((value) => Math.max(value, 1e-3));
   return { point, alpha: alphaOf(space, point)! };
 }
 
@@ -103,19 +133,22 @@ export function afterGeneration(
   const elites = ranked.slice(0, Math.max(1, Math.floor(eliteFraction * population)));
   const mix = (next: number, last: number): number => (1 - smoothing) * next + smoothing * last;
   const means = state.mean.map((_, i) => mean(elites.map(({ point }) => point[i]!)));
+  const deviations = state.deviation.map((last, i) => {
+    const spread = deviation(
+      elites.map(({ point }) => point[i]!),
+      means[i]!,
+    );
+    return Math.max(noiseFloor, mix(spread, last));
+  });
   const top = ranked[0]!;
+  const best = state.best && compareFitness(top.fitness, state.best.fitness) <= 0 ? state.best : top;
   return {
     generation: state.generation + 1,
     mean: means.map((value, i) => mix(value, state.mean[i]!)),
-    deviation: state.deviation.map((last, i) => {
-      const spread = deviation(
-        elites.map(({ point }) => point[i]!),
-        means[i]!,
-      );
-      return Math.max(noiseFloor, mix(spread, last));
-    }),
+    deviation: deviations,
     perfect: elites.every(({ fitness }) => fitness.score === 1),
-    best: state.best && compareFitness(top.fitness, state.best.fitness) <= 0 ? state.best : top,
+    best,
+    curve: [...(state.curve ?? []), { best: best.fitness, deviation: mean(deviations) }],
   };
 }
 

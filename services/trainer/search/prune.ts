@@ -1,8 +1,17 @@
 import type { Scored } from './cem.js';
+import type { ScoreTable } from './scores.js';
+import type { Wave } from './search.js';
 import { alphaKey } from './space.js';
 
 /** Share of a generation's candidates that generate after the likelihood has spoken. */
 const KEPT_SHARE = 0.5;
+
+/** Keys of a wave's candidates that answer, once each: all, or the likelier half where the wave may be pruned. */
+export function answering({ candidates, examples, prunable }: Wave, table: ScoreTable): Set<string> {
+  const keys = [...new Set(candidates.map(alphaKey))];
+  if (!prunable) return new Set(keys);
+  return likelierHalf(keys, (key) => table.fitness(key, examples).logLikelihood ?? Number.NEGATIVE_INFINITY);
+}
 
 /** The likelier half of distinct candidates, at least two. */
 export function likelierHalf(keys: readonly string[], likelihood: (key: string) => number): Set<string> {

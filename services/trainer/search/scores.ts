@@ -16,7 +16,7 @@ export interface PairScore {
  */
 export class ScoreTable {
   readonly #pairs = new Map<string, PairScore[]>();
-  readonly #verdicts: Map<string, boolean>[];
+  readonly #verdicts: Map<string, Promise<boolean>>[];
   readonly #examples: number;
 
   /** @param examples number of examples. */
@@ -38,14 +38,15 @@ export class ScoreTable {
     this.#pairs.set(candidate, row);
   }
 
-  /** The verdict on an answer to an example, if it was given before. */
-  verdict(example: number, answer: string): boolean | undefined {
-    return this.#verdicts[example]!.get(answer);
-  }
-
-  /** Remembers the verdict on an answer. */
-  judge(example: number, answer: string, right: boolean): void {
-    this.#verdicts[example]!.set(answer, right);
+  /** The verdict on an answer to an example: `judge` is asked the first time alone, also while its first verdict is awaited. */
+  verdict(example: number, answer: string, judge: () => Promise<boolean>): Promise<boolean> {
+    const verdicts = this.#verdicts[example]!;
+    const known = verdicts.get(answer);
+    if (known) return known;
+    const asked = judge();
+    verdicts.set(answer, asked);
+    asked.catch(() => verdicts.delete(answer));
+    return asked;
   }
 
   /** Fitness of a candidate on some examples, all of which were scored; without an answer an example counts as wrong. */

@@ -17,6 +17,7 @@ import type { RpcClient } from '#shared/rpc/client.js';
 import { normalisationValue } from '#shared/svf/normalisation.js';
 import { withSpan } from '#shared/telemetry/spans.js';
 import { msSince, timestamp } from '#shared/timestamp.js';
+import type { CemState, Fitness } from './cem.js';
 import { candidateMixture, type SearchOutcome, type SearchState } from './search.js';
 import type { SearchAtWork } from './search-job.js';
 import { searchChange, shownAdaptation } from './search-view.js';
@@ -164,9 +165,9 @@ function recordOf({ work, state, outcome, cutShort }: FinishedSearch, result: Ad
       }),
     ),
     searches: Object.fromEntries(
-      Object.entries(state.searches).map(([search, { generation, mean, deviation, best }]) => [
+      Object.entries(state.searches).map(([search, cem]) => [
         search === '0' ? 'all' : `fold ${search}`,
-        { generations: generation, mean, deviation, best: best?.fitness ?? null, alpha: best?.alpha ?? null },
+        searchRecord(cem),
       ]),
     ),
     generated_tokens: Number(result.generatedTokens),
@@ -174,4 +175,19 @@ function recordOf({ work, state, outcome, cutShort }: FinishedSearch, result: Ad
     seconds: result.seconds,
     cut_short: cutShort,
   };
+}
+
+function searchRecord({ generation, mean, deviation, best, curve = [] }: CemState) {
+  return {
+    generations: generation,
+    mean,
+    deviation,
+    best: best ? fitnessRecord(best.fitness) : null,
+    alpha: best?.alpha ?? null,
+    curve: curve.map((point) => ({ best: fitnessRecord(point.best), deviation: point.deviation })),
+  };
+}
+
+function fitnessRecord({ score, logLikelihood }: Fitness) {
+  return { score, log_likelihood: logLikelihood ?? null };
 }

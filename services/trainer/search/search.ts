@@ -7,7 +7,7 @@ import {
   candidatesOf,
   type Scored,
 } from './cem.js';
-import { likelihoodTells } from './prune.js';
+import { answering, likelihoodTells } from './prune.js';
 import type { PairScore, ScoreTable } from './scores.js';
 import { type Contender, foldsOf, type Selection, select } from './select.js';
 import { type Alpha, alphaKey, alphaOf, evenly, mixtureOf, oneArm, type SearchSpace } from './space.js';
@@ -178,13 +178,21 @@ export function afterWave(
   if (step.kind === 'fixed') return { ...next, fixed: true };
   if (step.kind === 'held-out') return { ...next, heldOut: { ...state.heldOut, [step.search]: true } };
   const cem = state.searches[step.search] ?? beginCem(plan.space);
-  const examples = seenBy(plan, step.search);
-  const scored: Scored[] = candidatesOf(plan.space, plan.cem, cem).map((candidate) => ({
-    ...candidate,
-    fitness: table.fitness(alphaKey(candidate.alpha), examples),
-  }));
+  const wave = waveOf(plan, state, step);
+  const answered = new Set([...(cem.answered ?? []), ...answering(wave, table)]);
+  const own = new Set([...answered, ...fixedCandidates(plan.space).map(({ alpha }) => alphaKey(alpha))]);
+  const scored: Scored[] = candidatesOf(plan.space, plan.cem, cem).map((candidate) => {
+    const key = alphaKey(candidate.alpha);
+    const fitness = table.fitness(key, wave.examples);
+    // Of a pruned one the table may hold answers that a search gave which sees what this one leaves out.
+    return { ...candidate, fitness: own.has(key) ? fitness : { ...fitness, score: 0 } };
+  });
   const prunes = cem.generation === 0 ? plan.stage === 'pruned' && likelihoodTells(scored) : cem.prunes;
-  const after = { ...afterGeneration(plan.cem, cem, scored), prunes };
+  const after = {
+    ...afterGeneration(plan.cem, cem, scored),
+    prunes,
+    answered: prunes ? [...answered] : undefined,
+  };
   return { ...next, searches: { ...state.searches, [step.search]: after } };
 }
 

@@ -28,7 +28,19 @@ export function dimensions({ arms, matrices }: SearchSpace): number {
   return arms.length * columns(matrices);
 }
 
-const columns = (matrices: readonly string[]): number => Math.max(1, matrices.length);
+/** Numbers of an arm: its matrices, or 1. */
+export function columns(matrices: readonly string[]): number {
+  return Math.max(1, matrices.length);
+}
+
+/** One column's numbers in a point, by arm. */
+export function columnOf(
+  { arms, matrices }: SearchSpace,
+  point: ArrayLike<number>,
+  column: number,
+): number[] {
+  return arms.map((_, arm) => point[arm * columns(matrices) + column]!);
+}
 
 /**
  * The α that a point of the search stands for, in canonical form: divided by their sum over the arms if asked for; under
@@ -36,21 +48,28 @@ const columns = (matrices: readonly string[]): number => Math.max(1, matrices.le
  * arXiv 2501.06252's published code); then rounded. Undefined where all α of a matrix are zero: that is no mixture.
  */
 export function alphaOf(space: SearchSpace, point: ArrayLike<number>): Alpha | undefined {
-  const { arms, matrices, sumToOne, normalisation } = space;
-  const width = columns(matrices);
-  const alpha = arms.map(() => new Array<number>(width).fill(0));
+  const width = columns(space.matrices);
+  const alpha = space.arms.map(() => new Array<number>(width).fill(0));
   for (let column = 0; column < width; column++) {
-    const own = arms.map((_, arm) => point[arm * width + column]!);
-    const sum = own.reduce((total, value) => total + value, 0);
-    if (!(sum > 0)) return undefined;
-    const scale = normalisation === 'trace' ? Math.max(...own) : sumToOne ? sum : 1;
-    const rounded = own.map((value) => Math.round((value / scale) * GRID) / GRID);
-    if (rounded.every((value) => value === 0)) return undefined;
+    const rounded = columnAlpha(space, columnOf(space, point, column));
+    if (!rounded) return undefined;
     rounded.forEach((value, arm) => {
       alpha[arm]![column] = value;
     });
   }
   return alpha;
+}
+
+/** α of one column, by arm, as in `alphaOf`; undefined where all are zero. */
+export function columnAlpha(
+  { sumToOne, normalisation }: SearchSpace,
+  own: readonly number[],
+): number[] | undefined {
+  const sum = own.reduce((total, value) => total + value, 0);
+  if (!(sum > 0)) return undefined;
+  const scale = normalisation === 'trace' ? Math.max(...own) : sumToOne ? sum : 1;
+  const rounded = own.map((value) => Math.round((value / scale) * GRID) / GRID);
+  return rounded.every((value) => value === 0) ? undefined : rounded;
 }
 
 /** A candidate's key: equal for equal mixtures. */
@@ -59,13 +78,17 @@ export function alphaKey(alpha: Alpha): string {
 }
 
 /**
- * The mixture that α stand for; arms without any weight are left out, and the base alone is the mixture without arms. With α
- * by matrix, matrices that no expert adapts get shares that sum to 1: they stay as they are.
+ * The mixture that α stand for; arms without any weight are left out, and the base alone is the mixture without arms. Where α sum
+ * to 1 they do so exactly, not to the grid. With α by matrix, matrices that no expert adapts get shares that sum to 1: they stay as they are.
  */
-export function mixtureOf({ arms, matrices }: SearchSpace, alpha: Alpha): Mixture {
-  const used = arms.flatMap((expert, arm) =>
-    alpha[arm]!.some((value) => value > 0) ? [{ expert, row: alpha[arm]! }] : [],
+export function mixtureOf({ arms, matrices, sumToOne }: SearchSpace, alpha: Alpha): Mixture {
+  const totals = alpha[0]!.map((_, column) =>
+    sumToOne ? alpha.reduce((sum, row) => sum + row[column]!, 0) : 1,
   );
+  const used = arms.flatMap((expert, arm) => {
+    const row = alpha[arm]!.map((value, column) => value / totals[column]!);
+    return row.some((value) => value > 0) ? [{ expert, row }] : [];
+  });
   if (used.every(({ expert }) => expert === BASE)) return { arms: [] };
   if (matrices.length === 0)
     return { arms: used.map(({ expert, row }) => ({ expert, alpha: row[0]!, alphaPerMatrix: {} })) };

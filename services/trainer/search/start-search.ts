@@ -11,7 +11,7 @@ import { withoutSpans } from '#shared/telemetry/quiet.js';
 import { SPAN, ZMESH } from '#shared/telemetry/semconv.js';
 import { activeTraceId, withSpan } from '#shared/telemetry/spans.js';
 import { timestamp } from '#shared/timestamp.js';
-import { createJob, type JobDesk } from '../jobs/requests.js';
+import { createJob, earlierJob, type JobDesk } from '../jobs/requests.js';
 import { findModel, type TrainableModel, type TrainerMesh } from '../mesh.js';
 import { promptOf } from '../trials-options.js';
 import { checkSearchSpec, examplesHash, readExamples, readSearchSettings } from './search-spec.js';
@@ -42,17 +42,24 @@ export async function startSearch(
   const asked = checkSearchSpec(request.spec, routedAlias);
   const settings = readSearchSettings(asked.settings, asked.examples);
   const items = readExamples(asked.examples, settings.maxTokens);
+  const { timeoutS } = request;
+  // As it was asked: the same request stays the same when an alias of its experts has moved.
+  const same = {
+    kind: 'adaptation',
+    requestId,
+    asked: StartSearch.encode({ requestId: '', spec: asked, timeoutS }).finish(),
+  } as const;
+  const earlier = await earlierJob(desk, same);
+  if (earlier) return shownAdaptation(earlier);
   const model = await findModel(mesh, asked.model, signal);
   await checkName(mesh, model, asked.name, signal);
   const experts = await exactExperts({ mesh, model, routedAlias, asked: asked.experts, signal });
   await checkContext(mesh, model, items, signal);
   const spec: AdaptationSpec = { ...asked, model: model.served.name, experts };
-  const { timeoutS } = request;
   const createdAt = new Date();
   const traceId = activeTraceId();
   const record = await createJob(desk, {
-    kind: 'adaptation',
-    requestId,
+    ...same,
     input: StartSearch.encode({ requestId: '', spec, timeoutS }).finish(),
     view: (id) => ({
       $case: 'adaptation',

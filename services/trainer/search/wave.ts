@@ -2,7 +2,7 @@ import type { Mixture } from '#proto/zmesh/v1/common.js';
 import { withoutSpans } from '#shared/telemetry/quiet.js';
 import { SPAN, ZMESH } from '#shared/telemetry/semconv.js';
 import { withSpan } from '#shared/telemetry/spans.js';
-import { likelierHalf } from './prune.js';
+import { answering } from './prune.js';
 import type { ScoreTable } from './scores.js';
 import type { SearchCost, SearchPlan, Wave } from './search.js';
 import { candidateMixture } from './search.js';
@@ -61,8 +61,7 @@ export async function scoreWave(
     });
   }
   if (stage === 'likelihood') return { generated: 0, naive: 0 };
-  const kept = stage === 'pruned' && wave.prunable ? likelier(wave, table) : new Set(mixtures.keys());
-  const generated = await generate(pairs(kept), { table, trials, signal });
+  const generated = await generate(pairs(answering(wave, table)), { table, trials, signal });
   return { generated, naive: naiveTokens(wave, table) };
 }
 
@@ -111,19 +110,7 @@ async function isRight(
   }: { readonly table: ScoreTable; readonly trials: SearchTrials; readonly signal: AbortSignal },
 ): Promise<boolean> {
   if (text === undefined) return false;
-  const known = table.verdict(example, text);
-  if (known !== undefined) return known;
-  const right = await trials.verify(example, text, signal);
-  table.judge(example, text, right);
-  return right;
-}
-
-/** The likelier half of a wave's distinct candidates. */
-function likelier({ candidates, examples }: Wave, table: ScoreTable): Set<string> {
-  return likelierHalf(
-    [...new Set(candidates.map(alphaKey))],
-    (key) => table.fitness(key, examples).logLikelihood ?? Number.NEGATIVE_INFINITY,
-  );
+  return table.verdict(example, text, () => trials.verify(example, text, signal));
 }
 
 /** Tokens of every candidate's answers, also those that were known; pruned ones count as the mean of the others. */

@@ -124,6 +124,27 @@ describe('the space of α', () => {
   });
 });
 
+describe('α that sum to 1', () => {
+  const sums = (mixture: Mixture, matrix?: string): number =>
+    mixture.arms.reduce((sum, arm) => sum + (matrix ? arm.alphaPerMatrix[matrix]! : arm.alpha), 0);
+
+  it('do so exactly in what is served, not to the grid, under either normalisation and in each matrix', () => {
+    for (const normalisation of ['none', 'trace'] as const) {
+      const whole = space({ normalisation, sumToOne: true });
+      const third = mixtureOf(whole, alphaOf(whole, [0.7, 0.7, 0.7])!);
+      assert(Math.abs(sums(third) - 1) < 1e-12, JSON.stringify(third));
+      assert.equal(third.arms[0]!.alpha, third.arms[1]!.alpha);
+      assert.deepEqual(
+        mixtureOf(whole, [[1], [0], [0]]).arms.map(({ alpha }) => alpha),
+        [1],
+      );
+      const split = space({ normalisation, sumToOne: true, matrices: ['m.0', 'm.1'] });
+      const mixed = mixtureOf(split, alphaOf(split, [0.7, 0.2, 0.7, 0.1, 0.7, 0.9])!);
+      for (const matrix of ['m.0', 'm.1']) assert(Math.abs(sums(mixed, matrix) - 1) < 1e-12);
+    }
+  });
+});
+
 describe('the cross-entropy method', () => {
   it('begins as the published code: mean 1/K, deviation 0.5, bounds [0, 1], 6 elites of 32', () => {
     const state = beginCem(space());
@@ -162,6 +183,37 @@ describe('the cross-entropy method', () => {
     assert.equal(candidatesOf(space(), cem, next)[0]!.alpha, scored[7]!.alpha);
   });
 
+  it('never proposes α that are all zero, in no matrix, however close to zero it searches', () => {
+    const matrices = Array.from({ length: 200 }, (_, i) => `m.${i}`);
+    for (const normalisation of ['none', 'trace'] as const)
+      for (const [centre, spread] of [
+        [0, 0.02],
+        [0, 0],
+        [0.001, 0],
+      ] as const) {
+        const near = space({ normalisation, matrices });
+        const size = near.arms.length * matrices.length;
+        const state = {
+          ...beginCem(near),
+          mean: new Array<number>(size).fill(centre),
+          deviation: new Array<number>(size).fill(spread),
+        };
+        for (const { alpha } of candidatesOf(near, cem, state))
+          for (const column of matrices.keys())
+            assert(
+              alpha.some((row) => row[column]! > 0),
+              `${normalisation} ${centre} ${spread}`,
+            );
+      }
+  });
+
+  it('begins with candidates of its own in every place, also where hundreds of matrices have their own α', () => {
+    const matrices = Array.from({ length: 200 }, (_, i) => `m.${i}`);
+    const wide = space({ arms: [A, 'base'], matrices });
+    const keys = candidatesOf(wide, cem, beginCem(wide)).map(({ alpha }) => alphaKey(alpha));
+    assert.equal(new Set(keys).size, cem.population);
+  });
+
   it('does not collapse below its noise floor', () => {
     const state = beginCem(space());
     const [first] = candidatesOf(space(), cem, state);
@@ -195,6 +247,26 @@ describe('a search', () => {
     assert.equal(json.outcome.selection.statement, whole.outcome.selection.statement);
   });
 
+  it('has each answer to an example verified once, also when many give it at the same time', async () => {
+    const asked: string[] = [];
+    const wishes = [0.3, 0.3, 0.3, 0.3, 0.3, 0.3];
+    const trials: SearchTrials = {
+      ...world(wishes),
+      async verify(example, text) {
+        asked.push(`${example} ${text}`);
+        await new Promise(setImmediate);
+        return text === 'right';
+      },
+      all: async (jobs, stopped, run) => {
+        await Promise.all(jobs.map((job) => run(job, stopped)));
+      },
+    };
+    const wave = waveOf(plan(), { ...beginSearch(), fixed: true }, { kind: 'generation', search: 0 });
+    await scoreWave(plan(), wave, { table: new ScoreTable(6), trials, signal });
+    assert.equal(new Set(asked).size, 2 * wishes.length);
+    assert.equal(asked.length, 2 * wishes.length);
+  });
+
   it('never shows a fold’s search what the fold leaves out: poison there moves nothing but the final α', async () => {
     const wishes = [0.75, 0.75, 0.75, 0.75, 0.75, 0.75];
     const clean = await search(plan(), world(wishes));
@@ -208,6 +280,39 @@ describe('a search', () => {
     assert.deepEqual(alphaOfFold(dirty, 3), alphaOfFold(clean, 3));
     assert.notDeepEqual(alphaOfFold(dirty, 0), alphaOfFold(clean, 0));
     assert.notDeepEqual(dirty.state.searches[0]!.mean, clean.state.searches[0]!.mean);
+  });
+
+  it('is blind to what a fold leaves out where it prunes too, whatever other folds have answered', async () => {
+    // The likelihood prefers a bit more of A than is right, so that folds prune what others answer rightly.
+    const biased = (wishes: readonly number[]): SearchTrials => ({
+      ...world(wishes),
+      likelihood: async (example, mixture) => -Math.abs(share(mixture, A) - wishes[example]! - 0.15),
+    });
+    const wishes = [0.2, 0.3, 0.4, 0.3, 0.2, 0.4];
+    for (const seed of [2n, 3n, 4n]) {
+      const given = plan({ stage: 'pruned', deploy: 'mean', cem: { ...cem, seed } });
+      const clean = await search(given, biased(wishes));
+      for (const fold of [3, 6]) {
+        const [poisoned] = planFolds(given)[fold - 1]!;
+        const dirty = await search(given, biased(wishes.map((own, i) => (i === poisoned ? 0 : own))));
+        assert.equal(clean.state.searches[fold]!.prunes, true);
+        assert.deepEqual(
+          dirty.state.searches[fold],
+          clean.state.searches[fold],
+          `seed ${seed}, fold ${fold}`,
+        );
+        assert.notDeepEqual(dirty.state.searches[0], clean.state.searches[0]);
+      }
+    }
+  });
+
+  it('keeps a point of its curve for each generation', async () => {
+    const { state } = await search(plan({ deploy: 'mean' }), world([0.3, 0.3, 0.3, 0.3, 0.3, 0.3]));
+    const { curve = [], best } = state.searches[0]!;
+    assert.equal(curve.length, cem.generations);
+    assert.deepEqual(curve.at(-1)!.best, best!.fitness);
+    assert(curve.every(({ best: now }, i) => i === 0 || now.score >= curve[i - 1]!.best.score));
+    assert(curve.at(-1)!.deviation < curve[0]!.deviation);
   });
 
   it('says "no better than base" and names the base when that is so', async () => {
