@@ -277,7 +277,7 @@ async function retireExpert(core: Core, name: string): Promise<ExpertVersion> {
     }
     const users = adaptationsUsing(view, expert.model, expert.name, version.expert.version);
     if (users.length > 0) {
-      const message = `${name} cannot be retired: ${users.length} adaptations use it, retire them first: ${users.slice(0, 5).join(', ')}`;
+      const message = `${name} cannot be retired: ${users.length > 1 ? `${users.length} adaptations use it, retire them first` : 'an adaptation uses it, retire it first'}: ${users.slice(0, 5).join(', ')}`;
       const names = { model: expert.model, expert: expert.name, adaptation: users[0]! };
       throw new ZmeshError('EXPERT_IN_USE', message, { names, value: users.length, limit: 0 });
     }

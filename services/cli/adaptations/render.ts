@@ -13,17 +13,26 @@ import { shortName } from '../render/units.js';
 export function renderAdaptationProgress(progress: AdaptationProgress): string {
   const { fold, folds, generation, generations, bestScore, generatedTokens } = progress;
   const where = fold === 0 ? 'all examples' : `fold ${fold}/${folds}`;
-  const what = generation === 0 ? 'fixed candidates' : `${where}, generation ${generation}/${generations}`;
-  return `${what}, best ${bestScore.toFixed(2)}, ${generatedTokens} tokens`;
+  const what =
+    generation === 0
+      ? 'fixed candidates'
+      : `${where}, generation ${generation}/${generations}, best ${bestScore.toFixed(2)}`;
+  return `${what}, ${generatedTokens} tokens`;
 }
 
 /** An adaptation in full. */
 export function renderAdaptation(adaptation: Adaptation): string {
-  const { result } = adaptation;
+  const { result, progress } = adaptation;
   const facts = renderFacts([
     ['adaptation', result?.adaptation || `${adaptation.spec?.model}/${adaptation.spec?.name}`],
     ['job', adaptation.id],
     ['state', stateText(adaptation)],
+    [
+      'progress',
+      progress && !result
+        ? `${progress.done} of ${progress.total} steps: ${renderAdaptationProgress(progress)}`
+        : '',
+    ],
     ['examples', `${adaptation.examples}, SHA-256 ${adaptation.examplesSha256.slice(0, 12)}`],
     ['chosen', result?.statement ?? ''],
     ['mixture', result ? mixtureText(result) : ''],

@@ -148,7 +148,7 @@ describe('adaptations', () => {
     const user = `toy/user@${expert?.version}`;
     await assert.rejects(client.retireExpert({ name: `toy/used@${used}` }), {
       reason: 'EXPERT_IN_USE',
-      message: new RegExp(`1 adaptations use it, retire them first: ${user}`),
+      message: new RegExp(`an adaptation uses it, retire it first: ${user}`),
     });
     await client.retireExpert({ name: user });
     assert.equal((await client.retireExpert({ name: `toy/used@${used}` })).expert?.retired, true);
