@@ -4,7 +4,6 @@ import {
   type WatchRunResponse,
 } from '#proto/zmesh/v1/trainer.js';
 import { type Binding, bind } from '#shared/rpc/bind.js';
-import type { JobEvents } from './jobs/events-jetstream.js';
 import { keyOfRecord } from './jobs/job.js';
 import { cancelJob, findJob, type JobDesk, pauseJob, resumeJob } from './jobs/requests.js';
 import { watchJob } from './jobs/watch.js';
@@ -17,7 +16,6 @@ import { startRun } from './start-run.js';
 /** What the handlers need. */
 export interface HandlersOptions {
   readonly desk: JobDesk;
-  readonly events: JobEvents;
   readonly mesh: TrainerMesh;
   readonly dataBytesMax: number;
   /** Alias of the experts that adaptations mix, and of adaptations that name none. */
@@ -28,7 +26,7 @@ export interface HandlersOptions {
 
 /** The trainer's RPCs. */
 export function trainerHandlers(options: HandlersOptions): Binding {
-  const { desk, events, draining } = options;
+  const { desk, draining } = options;
   const key = (id: string) => keyOfRecord(findJob(desk.view, 'run', id));
   return bind(TrainerServiceService, {
     startRun: async (request, call) => ({ run: await startRun(options, request, call.signal) }),
@@ -43,8 +41,7 @@ export function trainerHandlers(options: HandlersOptions): Binding {
         ofRecord: () => runEventOf(desk.view.get(keyOfRecord(record))?.record ?? record),
         signal,
       };
-      for await (const event of watchJob({ events, view: desk.view }, keyOfRecord(record), read))
-        yield { event };
+      for await (const event of watchJob(desk, keyOfRecord(record), read)) yield { event };
     },
     pauseRun: async ({ id }) => ({ run: shownRun(await pauseJob(desk, key(id))) }),
     resumeRun: async ({ id }) => ({ run: shownRun(await resumeJob(desk, key(id))) }),

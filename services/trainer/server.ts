@@ -31,8 +31,10 @@ import { findModel, type TrainerMesh } from './mesh.js';
 import { observeTrainer } from './observe.js';
 import { openRewards } from './rewards.js';
 import { runWork } from './run-job.js';
+import { runEnd } from './run-view.js';
 import { inferenceSearch } from './search/inference-search.js';
 import { searchWork } from './search/search-job.js';
+import { searchEnd } from './search/search-view.js';
 
 /** How much more work than the least busy replica one may have and still be preferred: training fills them all. */
 const AFFINITY_MARGIN = 0;
@@ -50,11 +52,10 @@ export async function startTrainer(settings: TrainerSettings, log: Logger): Prom
   const { mesh, drafts, close } = connectMesh(settings, log);
 
   const draining = new AbortController();
-  const desk = { store, queue, view };
+  const desk = { store, queue, view, events, changes: { run: runEnd, adaptation: searchEnd } };
   const { routedAlias } = settings;
   const handlers = trainerHandlers({
     desk,
-    events,
     mesh,
     dataBytesMax,
     routedAlias,

@@ -20,6 +20,15 @@ export interface StoredJob {
   readonly revision: number;
 }
 
+/** A job in a new state, as callers see it, and the event that tells it; `error` where that is why. */
+export type StateChange = (
+  record: JobRecord,
+  change: { readonly state: JobState; readonly error?: ZmeshError },
+) => {
+  readonly view: NonNullable<JobRecord['view']>;
+  readonly event: (sequence: bigint) => Uint8Array;
+};
+
 /** Format of the records and checkpoints that are written and understood. */
 export const JOB_FORMAT = 1;
 

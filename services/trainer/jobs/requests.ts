@@ -4,8 +4,16 @@ import { JobState } from '#proto/zmesh/v1/adaptation.js';
 import { JobRecord, JobWish } from '#proto/zmesh/v1/jobs.js';
 import { ZmeshError } from '#shared/errors.js';
 import { sha256Hex } from '#shared/ids.js';
-import { timestamp } from '#shared/timestamp.js';
-import { isOver, JOB_FORMAT, type JobKey, type JobKind, stateText, unknownJob } from './job.js';
+import type { JobEvents } from './events-jetstream.js';
+import {
+  isOver,
+  JOB_FORMAT,
+  type JobKey,
+  type JobKind,
+  type StateChange,
+  stateText,
+  unknownJob,
+} from './job.js';
 import type { JobQueue } from './queue-jetstream.js';
 import { JobMoved, type JobStore } from './store.js';
 import type { JobView } from './view.js';
@@ -15,6 +23,9 @@ export interface JobDesk {
   readonly store: JobStore;
   readonly queue: JobQueue;
   readonly view: JobView;
+  readonly events: JobEvents;
+  /** How a job of each kind is shown in a new state. */
+  readonly changes: Readonly<Record<JobKind, StateChange>>;
 }
 
 /** A job to be. */
@@ -102,8 +113,7 @@ export function pauseJob(desk: JobDesk, key: JobKey): Promise<JobRecord> {
   return change(desk, key, (record) => {
     if (isOver(record.state)) throw wrongState(record, 'paused');
     if (record.state === JobState.PAUSED) return undefined;
-    const state = record.state === JobState.QUEUED ? JobState.PAUSED : record.state;
-    return { ...record, state, wish: JobWish.PAUSE };
+    return { wish: JobWish.PAUSE, state: isWaiting(record) ? JobState.PAUSED : record.state };
   });
 }
 
@@ -112,8 +122,10 @@ export async function resumeJob(desk: JobDesk, key: JobKey): Promise<JobRecord> 
   const record = await change(desk, key, (now) => {
     if (now.state !== JobState.PAUSED && now.state !== JobState.FAILED && now.wish !== JobWish.PAUSE)
       throw wrongState(now, 'resumed');
-    const state = now.state === JobState.RUNNING ? now.state : JobState.QUEUED;
-    return { ...now, state, wish: JobWish.UNSPECIFIED };
+    return {
+      wish: JobWish.UNSPECIFIED,
+      state: now.state === JobState.RUNNING ? now.state : JobState.QUEUED,
+    };
   });
   await enqueue(desk.queue, key);
   return record;
@@ -123,32 +135,41 @@ export async function resumeJob(desk: JobDesk, key: JobKey): Promise<JobRecord> 
 export function cancelJob(desk: JobDesk, key: JobKey): Promise<JobRecord> {
   return change(desk, key, (record) => {
     if (isOver(record.state)) return undefined;
-    const asked = { ...record, wish: JobWish.CANCEL };
-    const waits = record.state === JobState.QUEUED || record.state === JobState.PAUSED;
-    return waits ? { ...asked, state: JobState.CANCELLED, view: endedNow(record.view) } : asked;
+    return { wish: JobWish.CANCEL, state: isWaiting(record) ? JobState.CANCELLED : record.state };
   });
 }
 
-/** Who removes old jobs goes by when they ended. */
-function endedNow(view: JobRecord['view']): JobRecord['view'] {
-  const finishedAt = timestamp(new Date());
-  if (view?.$case === 'run') return { ...view, value: { ...view.value, finishedAt } };
-  return view && { ...view, value: { ...view.value, finishedAt } };
+function isWaiting({ state }: JobRecord): boolean {
+  return state === JobState.QUEUED || state === JobState.PAUSED;
 }
 
-/** Changes a record, deciding anew whenever someone else was quicker. `decide` gives undefined for no change. */
+/**
+ * Changes what is wished of a job and, where nobody works on it, its state: that is told as an event, as every other change of state
+ * is. Decides anew whenever someone else was quicker; `decide` gives undefined for no change.
+ */
 async function change(
-  { store }: JobDesk,
+  desk: JobDesk,
   key: JobKey,
-  decide: (record: JobRecord) => JobRecord | undefined,
+  decide: (record: JobRecord) => Pick<JobRecord, 'wish' | 'state'> | undefined,
 ): Promise<JobRecord> {
+  const { store, events, changes } = desk;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const job = await store.read(key);
     if (!job) throw unknownJob(key);
-    const next = decide(job.record);
-    if (!next) return job.record;
+    const { record } = job;
+    const decided = decide(record);
+    if (!decided) return record;
+    let next: JobRecord = { ...record, ...decided };
+    const moves = next.state !== record.state;
+    if (moves) {
+      const sequence = record.events + 1n;
+      const { view, event } = changes[key.kind](record, { state: next.state });
+      next = { ...next, view, events: sequence, lastEvent: event(sequence) };
+    }
     try {
       await store.update(next, job.revision);
+      // Where that fails, whoever takes the job up publishes it again, and watches tell an end from the record.
+      if (moves) await events.publish(key, next.events, next.lastEvent).catch(() => {});
       return next;
     } catch (error) {
       if (!(error instanceof JobMoved)) throw error;

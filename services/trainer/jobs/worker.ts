@@ -9,7 +9,7 @@ import { SPAN } from '#shared/telemetry/semconv.js';
 import { recordSpan, withSpan } from '#shared/telemetry/spans.js';
 import { msSince } from '#shared/timestamp.js';
 import { ClaimLost, type ClaimParts, claimJob, type JobClaim, JobStopped } from './claim.js';
-import { isOver, type JobKind, keyText } from './job.js';
+import { isOver, type JobKind, keyText, type StateChange } from './job.js';
 import type { JobQueue, QueuedJob } from './queue-jetstream.js';
 import { JobMoved, RENEW_MS } from './store.js';
 import type { JobView } from './view.js';
@@ -22,13 +22,7 @@ export interface JobWork {
    */
   work(claim: JobClaim, signal: AbortSignal): Promise<void>;
   /** What is saved when a job ends without having saved its end: failed, paused or cancelled. */
-  end(
-    record: JobRecord,
-    end: { readonly state: JobState; readonly error?: ZmeshError },
-  ): {
-    readonly view: NonNullable<JobRecord['view']>;
-    readonly event: (sequence: bigint) => Uint8Array;
-  };
+  readonly end: StateChange;
 }
 
 /** What a worker needs. */

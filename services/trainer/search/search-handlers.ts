@@ -1,6 +1,5 @@
 import type { TrainerServiceService, WatchSearchResponse } from '#proto/zmesh/v1/trainer.js';
 import type { Handlers } from '#shared/rpc/bind.js';
-import type { JobEvents } from '../jobs/events-jetstream.js';
 import { keyOfRecord } from '../jobs/job.js';
 import { cancelJob, findJob } from '../jobs/requests.js';
 import { watchJob } from '../jobs/watch.js';
@@ -12,9 +11,9 @@ type SearchMethods = 'startSearch' | 'getSearch' | 'listSearches' | 'watchSearch
 
 /** The trainer's RPCs for adaptations. */
 export function searchHandlers(
-  options: SearchDesk & { readonly events: JobEvents; readonly draining: AbortSignal },
+  options: SearchDesk & { readonly draining: AbortSignal },
 ): Pick<Handlers<typeof TrainerServiceService>, SearchMethods> {
-  const { desk, events, draining } = options;
+  const { desk, draining } = options;
   return {
     startSearch: async (request, call) => ({
       adaptation: await startSearch(options, request, call.signal),
@@ -37,7 +36,7 @@ export function searchHandlers(
         ofRecord: () => searchEventOf(desk.view.get(key)?.record ?? record),
         signal: AbortSignal.any([call.signal, draining]),
       };
-      for await (const event of watchJob({ events, view: desk.view }, key, read)) yield { event };
+      for await (const event of watchJob(desk, key, read)) yield { event };
     },
     async cancelSearch({ id }) {
       const key = keyOfRecord(findJob(desk.view, 'adaptation', id));
