@@ -1,6 +1,9 @@
 import * as grpc from '@grpc/grpc-js';
+import { noKeepaliveOnceClosing } from './closing-keepalive.js';
 import { KEEPALIVE_MS, MESSAGE_BYTES_MAX } from './limits.js';
 import { clientTracing } from './tracing.js';
+
+noKeepaliveOnceClosing();
 
 /** How a peer that speaks TLS is recognised, and how we show who we are. All PEM. */
 export interface TlsOptions {

@@ -18,7 +18,11 @@ const unused = (): never => {
 };
 const NAMES = Object.keys(ExpertRegistryServiceService) as (keyof RegistryHandlers)[];
 
-async function start(t: TestContext, handlers: Partial<RegistryHandlers>) {
+async function start(
+  t: TestContext,
+  handlers: Partial<RegistryHandlers>,
+  options: { readonly keepaliveMs?: number } = {},
+) {
   const all = Object.fromEntries(
     NAMES.map((name) => [name, handlers[name] ?? unused]),
   ) as unknown as RegistryHandlers;
@@ -32,6 +36,7 @@ async function start(t: TestContext, handlers: Partial<RegistryHandlers>) {
   const client = connect(ExpertRegistryServiceService, {
     address: server.address,
     unavailable: 'REGISTRY_UNAVAILABLE',
+    ...options,
   });
   t.after(async () => {
     client.close();
@@ -251,6 +256,29 @@ test('draining lets a running stream finish', async (t) => {
   }
   await draining;
   assert.deepEqual(seen, [1n, 2n, 3n, 4n, 5n]);
+});
+
+test('draining lets a running stream finish that is longer than the keep-alive', async (t) => {
+  const { client, server } = await start(
+    t,
+    {
+      watchExperts: async function* () {
+        for (let i = 1n; i <= 40n; i++) {
+          yield { revision: i, event: undefined, current: false };
+          await sleep(20);
+        }
+      },
+    },
+    { keepaliveMs: 200 },
+  );
+  const seen: bigint[] = [];
+  let draining: Promise<void> | undefined;
+  for await (const message of client.watchExperts({ model: '', afterRevision: 0n })) {
+    seen.push(message.revision);
+    draining ??= server.drain(5000);
+  }
+  await draining;
+  assert.equal(seen.at(-1), 40n);
 });
 
 test('a call that is not over when a drain must be ends with DRAINING, for its handler too', async (t) => {
