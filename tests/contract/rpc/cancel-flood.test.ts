@@ -79,6 +79,7 @@ test('thousands leave at one moment: the streams beside them on the same connect
 
 test('thousands leave one after another, faster than HTTP/2 allows: none of their calls fails', async (t) => {
   const { watch, ports } = await start(t);
+  const startMs = performance.now();
   let left = LEAVING;
   const one = async (): Promise<void> => {
     while (left-- > 0) {
@@ -88,7 +89,10 @@ test('thousands leave one after another, faster than HTTP/2 allows: none of thei
     }
   };
   await Promise.all(Array.from({ length: 16 }, one));
-  assert.ok(ports.size >= 3 && ports.size <= 5, `${ports.size} connections for ${LEAVING} cancellations`);
+  // Each second gives 30 back: a busy machine needs fewer.
+  const over = LEAVING - (30 * (performance.now() - startMs)) / 1000;
+  const least = Math.max(1, Math.floor(over / 500));
+  assert.ok(ports.size >= least && ports.size <= 5, `${ports.size} connections for ${LEAVING} cancellations`);
 });
 
 for (const [how, code] of [
