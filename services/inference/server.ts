@@ -17,6 +17,7 @@ import { preloadName } from './preload-name.js';
 import { advertisedAddress, announce } from './presence.js';
 import { publishManifest } from './publish-manifest.js';
 import { listExperts, noSource, type RegistryClient, registrySource } from './registry-source.js';
+import { flushDenormals } from './runtime/denormals.js';
 import { servedModels } from './served-model.js';
 
 /** A running inference service. */
@@ -35,6 +36,7 @@ export async function startInference(
   log: Logger,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<InferenceServer> {
+  await flushDenormals();
   const registryAddress = settings.registryAddresses.join(',');
   const registry =
     registryAddress === ''

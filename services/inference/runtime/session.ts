@@ -33,6 +33,8 @@ export async function openSession(graph: Uint8Array, options: SessionOptions): P
       session: {
         model_external_initializers_file_folder_path: resolve(options.folder),
         disable_prepacking: options.prepack ? '0' : '1',
+        // See denormals.ts for the threads that this does not reach.
+        set_denormal_as_zero: '1',
         // A graph has hundreds of operators of some tens of microseconds: to wake a worker for each costs what it brings. It spins
         // between them, but not between runs, where it would take the core from the event loop and from other replicas.
         intra_op: { allow_spinning: '1', spin_duration_us: '200' },
