@@ -30,7 +30,9 @@ export interface PlanOptions {
 /** A token's attention over this many times the model's width in tokens costs as much as its linear layers. */
 const ATTENTION_WIDTHS = 4;
 /** Share of a part's tokens that may be padding. */
-const PADDING_MAX = 0.25;
+const PADDING_MAX = 0.1;
+/** Tokens of padding that a part may always have: they cost less than another run, which reads all weights once more. */
+const PADDING_TOKENS = 64;
 
 /**
  * Cuts sequences into rows and rows into parts that fit the memory limit: sequences with one prompt and spectrum share a row
@@ -48,8 +50,7 @@ export function planParts(
   for (const row of rows) {
     const last = parts.at(-1);
     const joined = last && partOf([...last.members, row], options);
-    if (joined && joined.bytes <= options.memoryBytes && padding(joined) <= PADDING_MAX)
-      parts[parts.length - 1] = joined;
+    if (joined && joined.bytes <= options.memoryBytes && padsLittle(joined)) parts[parts.length - 1] = joined;
     else parts.push(partOf([row], options));
   }
   return parts;
@@ -127,7 +128,8 @@ function partOf(members: readonly PlannedRow[], { bytesOf }: PlanOptions): Plann
   return { ...sizes, members, bytes: bytesOf(sizes) };
 }
 
-function padding({ rows, tokensPerRow, members }: PlannedPart): number {
-  const tokens = members.reduce((sum, row) => sum + row.tokens, 0);
-  return 1 - tokens / (rows * tokensPerRow);
+/** Whether little of a part is padding. */
+function padsLittle({ rows, tokensPerRow, members }: PlannedPart): boolean {
+  const padding = rows * tokensPerRow - members.reduce((sum, row) => sum + row.tokens, 0);
+  return padding <= Math.max(PADDING_TOKENS, PADDING_MAX * rows * tokensPerRow);
 }
