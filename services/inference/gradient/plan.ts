@@ -29,6 +29,8 @@ export interface PlanOptions {
 
 /** A token's attention over this many times the model's width in tokens costs as much as its linear layers. */
 const ATTENTION_WIDTHS = 4;
+/** Tokens beyond which a part takes no further row: what passes between operators would leave the caches, and others wait longer for its end. */
+const PART_TOKENS = 1024;
 /** Share of a part's tokens that may be padding. */
 const PADDING_MAX = 0.1;
 /** Tokens of padding that a part may always have: they cost less than another run, which reads all weights once more. */
@@ -50,7 +52,13 @@ export function planParts(
   for (const row of rows) {
     const last = parts.at(-1);
     const joined = last && partOf([...last.members, row], options);
-    if (joined && joined.bytes <= options.memoryBytes && padsLittle(joined)) parts[parts.length - 1] = joined;
+    if (
+      joined &&
+      joined.bytes <= options.memoryBytes &&
+      tokensOf(joined) <= PART_TOKENS &&
+      padsLittle(joined)
+    )
+      parts[parts.length - 1] = joined;
     else parts.push(partOf([row], options));
   }
   return parts;
@@ -129,7 +137,11 @@ function partOf(members: readonly PlannedRow[], { bytesOf }: PlanOptions): Plann
 }
 
 /** Whether little of a part is padding. */
-function padsLittle({ rows, tokensPerRow, members }: PlannedPart): boolean {
-  const padding = rows * tokensPerRow - members.reduce((sum, row) => sum + row.tokens, 0);
-  return padding <= Math.max(PADDING_TOKENS, PADDING_MAX * rows * tokensPerRow);
+function padsLittle(part: PlannedPart): boolean {
+  const computed = tokensOf(part);
+  const padding = computed - part.members.reduce((sum, row) => sum + row.tokens, 0);
+  return padding <= Math.max(PADDING_TOKENS, PADDING_MAX * computed);
 }
+
+/** Tokens that a part computes, padding included. */
+const tokensOf = ({ rows, tokensPerRow }: PartSizes): number => rows * tokensPerRow;

@@ -75,7 +75,7 @@ describe('planning parts', () => {
     }
   });
 
-  it('at most a tenth of a part is padding, or 64 tokens where that is more', () => {
+  it('a part has at most 1024 tokens, and a tenth of padding, or 64 tokens where that is more', () => {
     const lengths = Array.from({ length: 60 }, (_, i) => 1 + ((i * 37) % 300));
     const parts = plan(
       lengths.map((length, i) => sequence([i], Array(length).fill(3))),
@@ -85,8 +85,9 @@ describe('planning parts', () => {
       const computed = rows * tokensPerRow;
       const padding = computed - members.reduce((sum, { tokens }) => sum + tokens, 0);
       assert.ok(padding <= Math.max(64, computed / 10), `${padding} of ${computed}`);
+      assert.ok(computed <= 1024);
     }
-    assert.ok(parts.length > 3 && parts.length < 12, `${parts.length} parts`);
+    assert.ok(parts.length > 8 && parts.length < 16, `${parts.length} parts`);
   });
 
   it('a sequence that does not fit alone is refused with what it needs', () => {
