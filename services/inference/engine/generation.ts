@@ -43,12 +43,13 @@ export const pagesFor = (positions: number, pageTokens: number): number => Math.
 export class Generation implements Task {
   readonly id: number;
   readonly priority: GenerateMessage['priority'];
-  readonly slots: number;
-  readonly pagesMax: number;
   readonly #request: GenerateMessage;
   readonly #context: TaskContext;
   readonly #spectrum: SpectrumHandle;
   readonly #needs: { readonly topK: number; readonly fullLogits: boolean };
+  /** Pages of the prompt that its answers share. */
+  readonly #sharedPages: number;
+  /** Pages of a whole answer, shared ones included. */
   readonly #answerPages: number;
   readonly #promptPages: PageList;
   #prefilled = 0;
@@ -58,17 +59,23 @@ export class Generation implements Task {
   constructor(request: GenerateMessage, spectrum: SpectrumHandle, context: TaskContext) {
     const { pageTokens } = context;
     const positions = request.prompt.length + request.maxTokens - 1;
-    const shared = Math.floor(request.prompt.length / pageTokens);
     this.id = request.id;
     this.priority = request.priority;
-    this.slots = request.n;
+    this.#sharedPages = Math.floor(request.prompt.length / pageTokens);
     this.#answerPages = pagesFor(positions, pageTokens);
-    this.pagesMax = shared + request.n * (this.#answerPages - shared);
     this.#request = request;
     this.#context = context;
     this.#spectrum = spectrum;
     this.#needs = neededOutputs(request.sampling);
     this.#promptPages = new PageList(context.allocator, this.#answerPages);
+  }
+
+  get slots(): number {
+    return this.#answers?.length ?? this.#request.n;
+  }
+
+  get pagesMax(): number {
+    return this.#sharedPages + this.slots * (this.#answerPages - this.#sharedPages);
   }
 
   get cachedTokens(): number {
@@ -194,7 +201,7 @@ export class Generation implements Task {
   #fork(): PageList {
     const { allocator, pageTokens } = this.#context;
     const pages = new PageList(allocator, this.#answerPages);
-    const full = Math.floor(this.#request.prompt.length / pageTokens);
+    const full = this.#sharedPages;
     const rest = this.#request.prompt.length % pageTokens;
     for (let i = 0; i < full; i++) pages.addShared(this.#promptPages.page(i));
     if (rest === 0) return pages;

@@ -115,21 +115,21 @@ function pick(candidates: Candidates, plan: SamplingPlan, random: RandomStream):
     total += weights[i]!;
   }
   const kept = filter(weights, total, plan);
-  let keptTotal = 0;
-  for (const i of kept) keptTotal += weights[i]!;
-  let left = random.uniform() * keptTotal;
-  let last = 0;
-  for (const i of kept) {
-    last = i;
-    left -= weights[i]!;
-    if (left < 0) return i;
+  const indexAt = (place: number): number => (kept === null ? place : kept[place]!);
+  const count = kept?.length ?? weights.length;
+  let left = random.uniform() * (kept?.reduce((sum, i) => sum + weights[i]!, 0) ?? total);
+  for (let place = 0; place < count; place++) {
+    left -= weights[indexAt(place)]!;
+    if (left < 0) return indexAt(place);
   }
-  return last;
+  return indexAt(count - 1);
 }
 
-/** Indices that survive the filters. Weights are relative to the most probable token, whose weight is 1. */
-function filter(weights: Float64Array, total: number, plan: SamplingPlan): readonly number[] {
+/** Indices that survive the filters, null = all. Weights are relative to the most probable token, whose weight is 1. */
+function filter(weights: Float64Array, total: number, plan: SamplingPlan): readonly number[] | null {
   const nucleus = plan.topP < 1;
+  // A list of all is what drawing from a large vocabulary would mostly do.
+  if (plan.topK === 0 && !nucleus && plan.minP === 0) return null;
   if (plan.topK === 0 && !nucleus) return above(weights, plan.minP);
   // What is below (1 − p)·total / V sums to less than 1 − p, so the nucleus lies in the rest: sort only that.
   const kept = above(weights, plan.topK === 0 ? ((1 - plan.topP) * total) / weights.length : 0);

@@ -9,11 +9,19 @@ import type { Task } from './task.js';
 
 /** Share of slots and pages that batch requests may hold together while anything else runs: the rest waits for people. */
 const BATCH_SHARE_MAX = 0.75;
+
+/** A request that runs, and what is set aside for it. */
+interface Admitted extends Running {
+  /** Its task's `slots` and `pagesMax` after the last batch. */
+  slots: number;
+  pages: number;
+}
+
 /**
  * Decides what runs in the next step. Synchronous, without clock or runtime.
  *
  * Admission: a request starts when its slots and its worst case in pages are free, so a running one always finishes and
- * nothing is ever computed twice (the price: slots stay empty when answers end early; see the decision note). Interactive
+ * nothing is ever computed twice. What an answer had is free when it ends, whether its request goes on or not. Interactive
  * requests go first, in order; batch ones start only while no interactive one waits, and leave it a quarter of the room.
  * What a running request does in a step: `StepRows`. What goes through the runtime together: `groupRows`.
  */
@@ -23,7 +31,7 @@ export class Scheduler {
   readonly #queues: Queues<Task>;
   readonly #rows: StepRows;
   readonly #paddingMax: number;
-  #running: Running[] = [];
+  #running: Admitted[] = [];
 
   /** `paddingMax`: see `groupRows`. */
   constructor(allocator: PageAllocator, limits: EngineLimits, paddingMax: number) {
@@ -90,19 +98,25 @@ export class Scheduler {
     return groupRows(this.#rows.next(this.#running, waits), this.#paddingMax);
   }
 
-  /** Takes out what is done and frees it. Call after every batch. */
+  /** Takes out what is done and frees it, and what answers leave whose request goes on. Call after every batch. */
   settle(nowMs: number): readonly Task[] {
+    const before = this.#slots();
     const done = this.#running.filter(({ task }) => task.done);
     for (const running of done) this.#release(running);
-    const ended = done.reduce((sum, { task }) => sum + task.slots, 0);
-    this.#queues.noteEnded(ended, nowMs);
+    for (const running of this.#running) {
+      const { slots, pagesMax } = running.task;
+      this.#allocator.unreserve(running.pages - pagesMax);
+      running.slots = slots;
+      running.pages = pagesMax;
+    }
+    this.#queues.noteEnded(before - this.#slots(), nowMs);
     return done.map(({ task }) => task);
   }
 
   /** Asserts that pages, reservations and slots add up. */
   checkIntegrity(): void {
     this.#allocator.checkIntegrity();
-    const pages = this.#running.reduce((sum, { task }) => sum + task.pagesMax, 0);
+    const pages = this.#running.reduce((sum, running) => sum + running.pages, 0);
     assert.equal(this.#allocator.reservedCount, pages, 'reservations do not add up');
     assert(this.#slots() <= this.#limits.slots, 'more slots are filled than there are');
     if (this.#running.length === 0)
@@ -116,7 +130,7 @@ export class Scheduler {
       if (task.priority === 'batch' && !this.#batchMayStart(task)) return;
       if (!this.#allocator.reserve(task.pagesMax)) return;
       this.#queues.shift(task.priority);
-      this.#running.push({ task, passedOver: 0 });
+      this.#running.push({ task, passedOver: 0, slots: task.slots, pages: task.pagesMax });
       onStart(task);
     }
   }
@@ -126,8 +140,8 @@ export class Scheduler {
     let { slots, pagesMax: pages } = task;
     for (const other of this.#running) {
       if (other.task.priority !== 'batch') continue;
-      slots += other.task.slots;
-      pages += other.task.pagesMax;
+      slots += other.slots;
+      pages += other.pages;
     }
     return (
       slots <= this.#limits.slots * BATCH_SHARE_MAX && pages <= this.#allocator.pageCount * BATCH_SHARE_MAX
@@ -135,12 +149,12 @@ export class Scheduler {
   }
 
   #slots(): number {
-    return this.#running.reduce((sum, { task }) => sum + task.slots, 0);
+    return this.#running.reduce((sum, { slots }) => sum + slots, 0);
   }
 
-  #release(running: Running): void {
+  #release(running: Admitted): void {
     running.task.release();
-    this.#allocator.unreserve(running.task.pagesMax);
+    this.#allocator.unreserve(running.pages);
     this.#running = this.#running.filter((other) => other !== running);
   }
 }

@@ -23,9 +23,9 @@ export interface Task {
   /** The engine's own number of the request. */
   readonly id: number;
   readonly priority: PriorityClass;
-  /** Rows of the batch it may fill at a time. */
+  /** Rows of the batch it may fill at a time from now on: fewer once answers of it ended. */
   readonly slots: number;
-  /** Pages it holds at most, shared ones counted once. */
+  /** Pages it holds at most from now on, shared ones counted once. */
   readonly pagesMax: number;
   /** Prompt tokens whose keys and values came from the prefix cache. */
   readonly cachedTokens: number;

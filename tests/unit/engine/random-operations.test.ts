@@ -112,6 +112,34 @@ test('batch requests leave a quarter of slots and pages to people while anything
   assert(interactiveEnd > 0 && interactiveEnd <= 8, `ended at message ${interactiveEnd}`);
 });
 
+for (const [what, limits, pageCount] of [
+  ['slots', { slots: 4 }, 400],
+  ['pages', { slots: 8 }, 24],
+] as const) {
+  test(`what an answer had is free when it ends, though its request goes on: ${what}`, async () => {
+    const endsAt = async (stop: boolean): Promise<{ readonly long: number; readonly short: number }> => {
+      const harness = startHarness(limits, { pageCount });
+      harness.core.post(generateMessage({ id: 1, prompt: Int32Array.of(1), n: 4, maxTokens: 24 }));
+      harness.core.post(generateMessage({ id: 2, prompt: Int32Array.of(2), n: 3, maxTokens: 8 }));
+      harness.onMessage = () => {
+        if (stop && harness.messages.length === 3)
+          for (const answer of [0, 1, 3]) harness.core.post({ type: 'stopAnswer', id: 1, answer });
+      };
+      await harness.finish();
+      const at = (id: number) =>
+        harness.messages.findIndex(({ ended }) => ended.some((end) => end.id === id));
+      assert.deepEqual(harness.outcome(1).answers.get(2), greedy([1], 24));
+      for (const answer of [0, 1, 2])
+        assert.deepEqual(harness.outcome(2).answers.get(answer), greedy([2], 8));
+      return { long: at(1), short: at(2) };
+    };
+    const waiting = await endsAt(false);
+    assert.ok(waiting.short > waiting.long, 'without room it waits for the whole request');
+    const early = await endsAt(true);
+    assert.ok(early.short < early.long - 8, 'it begins as soon as three answers have ended');
+  });
+}
+
 test('a prompt that waits for a whole step’s budget is not overtaken for ever', async () => {
   const harness = startHarness({ stepTokens: 8, slots: 8 }, { pageCount: 400 });
   let id = 1;
