@@ -1,5 +1,7 @@
-import type { ClientHttp2Session } from 'node:http2';
+import type { ClientHttp2Session, ServerHttp2Session } from 'node:http2';
+import type { Server } from '@grpc/grpc-js';
 import { Http2SubchannelConnector } from '@grpc/grpc-js/build/src/transport.js';
+import { listenersOf } from './listeners.js';
 
 /** What of grpc-js's own transport this needs. */
 interface Transport {
@@ -32,4 +34,25 @@ export function noKeepaliveOnceClosing(): void {
     }
     return transport;
   };
+}
+
+/**
+ * The same for a server, whose own keep-alive breaks a connection that it closes itself: in a drain, or when it replaces one
+ * (`reset-limit.ts`). The PING that Node would not send is taken for answered. Call it when the server listens.
+ */
+export function noServerKeepaliveOnceClosing(server: Server): void {
+  // grpc-js begins its keep-alive in a listener of its own, but calls `ping` only when it is due.
+  for (const listening of listenersOf(server)) listening.on('session', answerPingOnceClosing);
+}
+
+type Ping = (answered: (error: Error | null, durationMs: number, payload: Buffer) => void) => boolean;
+
+function answerPingOnceClosing(session: ServerHttp2Session): void {
+  const ping = session.ping as Ping;
+  const answered: Ping = (answer) => {
+    if (!session.closed || session.destroyed) return ping.call(session, answer);
+    process.nextTick(answer, null, 0, Buffer.alloc(8));
+    return true;
+  };
+  session.ping = answered as typeof session.ping;
 }

@@ -6,9 +6,10 @@ import type { Logger } from '../log.js';
 import { admission } from './admission.js';
 import type { Binding } from './bind.js';
 import type { OpenCalls } from './call.js';
+import { noServerKeepaliveOnceClosing } from './closing-keepalive.js';
 import { noLateMessages } from './deadline.js';
 import { reasonedRefusals } from './library-status.js';
-import { MESSAGE_BYTES_MAX } from './limits.js';
+import { KEEPALIVE_MS, MESSAGE_BYTES_MAX } from './limits.js';
 import { openSockets } from './listeners.js';
 import { addReflection } from './reflection.js';
 import { replaceBeforeResetLimit } from './reset-limit.js';
@@ -27,6 +28,8 @@ export interface ServeOptions {
   readonly log: Logger;
   /** Default MESSAGE_BYTES_MAX. */
   readonly maxReceiveBytes?: number;
+  /** How often a caller is asked whether it is there. Default KEEPALIVE_MS. */
+  readonly keepaliveMs?: number;
 }
 
 /** A listening server with health and reflection. */
@@ -55,7 +58,7 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
     'grpc.enable_channelz': 0,
     'grpc.max_receive_message_length': limit,
     'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
-    'grpc.keepalive_time_ms': 60_000,
+    'grpc.keepalive_time_ms': options.keepaliveMs ?? KEEPALIVE_MS,
     'grpc.keepalive_timeout_ms': 20_000,
   });
   const open: OpenCalls = new Set();
@@ -69,6 +72,7 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
   addReflection(server, [...names, 'grpc.health.v1.Health', 'grpc.reflection.v1.ServerReflection']);
   const port = await listen(server, options.host, options.port);
   replaceBeforeResetLimit(server);
+  noServerKeepaliveOnceClosing(server);
   const sockets = openSockets(server);
   const setServing = (serving: boolean): void => {
     for (const name of ['', ...names]) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');

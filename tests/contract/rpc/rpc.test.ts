@@ -21,7 +21,10 @@ const NAMES = Object.keys(ExpertRegistryServiceService) as (keyof RegistryHandle
 async function start(
   t: TestContext,
   handlers: Partial<RegistryHandlers>,
-  options: { readonly keepaliveMs?: number } = {},
+  {
+    serverKeepaliveMs,
+    ...options
+  }: { readonly keepaliveMs?: number; readonly serverKeepaliveMs?: number } = {},
 ) {
   const all = Object.fromEntries(
     NAMES.map((name) => [name, handlers[name] ?? unused]),
@@ -32,6 +35,7 @@ async function start(
     port: 0,
     services: [bind(ExpertRegistryServiceService, all)],
     log,
+    ...(serverKeepaliveMs === undefined ? {} : { keepaliveMs: serverKeepaliveMs }),
   });
   const client = connect(ExpertRegistryServiceService, {
     address: server.address,
@@ -258,28 +262,29 @@ test('draining lets a running stream finish', async (t) => {
   assert.deepEqual(seen, [1n, 2n, 3n, 4n, 5n]);
 });
 
-test('draining lets a running stream finish that is longer than the keep-alive', async (t) => {
-  const { client, server } = await start(
-    t,
-    {
-      watchExperts: async function* () {
-        for (let i = 1n; i <= 40n; i++) {
-          yield { revision: i, event: undefined, current: false };
-          await sleep(20);
-        }
+for (const whose of ['keepaliveMs', 'serverKeepaliveMs'])
+  test(`draining lets a running stream finish that is longer than ${whose}`, async (t) => {
+    const { client, server } = await start(
+      t,
+      {
+        watchExperts: async function* () {
+          for (let i = 1n; i <= 40n; i++) {
+            yield { revision: i, event: undefined, current: false };
+            await sleep(20);
+          }
+        },
       },
-    },
-    { keepaliveMs: 200 },
-  );
-  const seen: bigint[] = [];
-  let draining: Promise<void> | undefined;
-  for await (const message of client.watchExperts({ model: '', afterRevision: 0n })) {
-    seen.push(message.revision);
-    draining ??= server.drain(5000);
-  }
-  await draining;
-  assert.equal(seen.at(-1), 40n);
-});
+      { [whose]: 200 },
+    );
+    const seen: bigint[] = [];
+    let draining: Promise<void> | undefined;
+    for await (const message of client.watchExperts({ model: '', afterRevision: 0n })) {
+      seen.push(message.revision);
+      draining ??= server.drain(5000);
+    }
+    await draining;
+    assert.equal(seen.at(-1), 40n);
+  });
 
 test('a call that is not over when a drain must be ends with DRAINING, for its handler too', async (t) => {
   let signal: AbortSignal | undefined;
