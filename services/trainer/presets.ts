@@ -31,8 +31,8 @@ const official: Preset = {
   help: "The published code's settings: one greedy answer a question, no baseline, Adam 2e-3 clipped at 1e-3.",
   caution:
     'Greedy answers explore nothing, and Adam hardly feels a clip: expect more steps than with the default. What is no setting is ' +
-    'not repeated: bf16, a second BOS, the stop strings (`Instruction:`, `Response:`), and rewards for answers that their ' +
-    'budget cut off, which are wrong here.',
+    'not repeated: bf16, a second BOS, the stop strings (`Instruction:`, `Response:`), answers made into tokens once more from their text, ' +
+    'prompts of MBPP that differ by a token between answer and gradient, and rewards for answers that their budget cut off, which are wrong here.',
   algorithm: 'reinforce',
   settings: {
     matrices: 'mlp',
@@ -73,8 +73,8 @@ const paper: Preset = {
   help: 'The settings of arXiv 2501.06252, table 6: z itself is trained, without normalisation, AdamW 2e-3 and cosine.',
   caution:
     'Table 6 starts z at 0.1: without the sigmoid and the normalisation of its code, every adapted matrix begins at a ' +
-    'tenth of its size and the model answers nonsense. `--set init-mean=1` starts at the base. Steps, warm-up, betas, ' +
-    "weight decay and patience are not in the paper: PyTorch's defaults, or ours. λ is one of its sweep, 0 to 0.3.",
+    'tenth of its size and the model answers nonsense. `--set init-mean=1` starts at the base. Steps, samples, temperature, warm-up, betas, ' +
+    "weight decay, the end token, validation and patience are not in the paper: its code's, PyTorch's defaults, or ours. λ is one of its sweep, 0 to 0.3.",
   algorithm: 'reinforce',
   settings: {
     matrices: 'all',
