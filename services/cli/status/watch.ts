@@ -51,12 +51,14 @@ export async function watchFigures(
 
 /**
  * A frame that fits: over what was there, without a blank screen in between, the cursor below it. Where there is little room
- * blank lines go first.
+ * blank lines go first; a line that is cut ends with an ellipsis.
  */
 function frame(text: string, { rows = 0, columns }: Pick<Io, 'rows' | 'columns'>): string {
   const room = Math.max(1, rows - 1);
   const all = text.trimEnd().split('\n');
   const lines = all.length > room ? all.filter((line) => line !== '') : all;
-  const cut = lines.slice(0, room).map((line) => `${[...line].slice(0, columns).join('')}${REST_OF_LINE}\n`);
+  const fitting = (line: string): string =>
+    [...line].length <= columns ? line : `${[...line].slice(0, columns - 1).join('')}…`;
+  const cut = lines.slice(0, room).map((line) => `${fitting(line)}${REST_OF_LINE}\n`);
   return `${HOME}${cut.join('')}${REST_OF_SCREEN}`;
 }

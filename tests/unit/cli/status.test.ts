@@ -229,6 +229,7 @@ describe('watching', () => {
       // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is drawn
       assert.ok(lines.every((line) => line.replace(/\x1b\[\??\d*[A-Za-z]/g, '').length <= 30));
     }
+    assert.ok(io.written().includes('…\x1b[K\n'), 'what is cut says so');
     assert.ok(io.written().startsWith('\x1b[?25l') && io.written().endsWith('\x1b[?25h'));
   });
 
