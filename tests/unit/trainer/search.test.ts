@@ -306,6 +306,29 @@ describe('a search', () => {
     }
   });
 
+  it('judges what it finds by what each fold found without the example, not by what all found', async () => {
+    const wishes = [0.1, 0.35, 0.35, 0.3, 0.35, 0.3];
+    const flattered: number[] = [];
+    for (const seed of [1n, 2n, 3n, 4n, 5n]) {
+      const given = plan({ cem: { ...cem, seed } });
+      const { state, outcome } = await search(given, world(wishes));
+      const isRight = (of: number, example: number): number =>
+        Number(
+          Math.abs(
+            share(candidateMixture(space(), deployed(given, state.searches[of]!)), A) - wishes[example]!,
+          ) < 0.15,
+        );
+      const folds = planFolds(given);
+      const judged = outcome.selection.judged.find(({ kind }) => kind === 'search')!;
+      const without = wishes.map((_, example) =>
+        isRight(folds.findIndex((left) => left.includes(example)) + 1, example),
+      );
+      assert.deepEqual(judged.values, without);
+      flattered.push(wishes.filter((_, example) => isRight(0, example) !== without[example]).length);
+    }
+    assert.ok(Math.max(...flattered) > 0, 'what all found does better on what it has seen');
+  });
+
   it('keeps a point of its curve for each generation', async () => {
     const { state } = await search(plan({ deploy: 'mean' }), world([0.3, 0.3, 0.3, 0.3, 0.3, 0.3]));
     const { curve = [], best } = state.searches[0]!;
