@@ -118,6 +118,8 @@ export class Scheduler {
     this.#allocator.checkIntegrity();
     const pages = this.#running.reduce((sum, running) => sum + running.pages, 0);
     assert.equal(this.#allocator.reservedCount, pages, 'reservations do not add up');
+    for (const { task, ...aside } of this.#running)
+      assert(aside.pages >= task.pagesMax && aside.slots >= task.slots, 'more may be used than is set aside');
     assert(this.#slots() <= this.#limits.slots, 'more slots are filled than there are');
     if (this.#running.length === 0)
       assert.equal(this.#allocator.freeCount, this.#allocator.pageCount, 'pages leak');
